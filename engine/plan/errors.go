@@ -1,0 +1,30 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Error is one mistake of a plan.
+type Error struct {
+	File    string
+	Pos     Pos
+	Path    string // where in the document: classes.PaymentUser.tasks[0].steps[1].check[0]
+	Message string // what is wrong, and what was expected
+}
+
+// Error returns file:line:column: path: message.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s: %s", e.File, e.Pos.Line, e.Pos.Column, e.Path, e.Message)
+}
+
+// Errors are all the mistakes of a plan, in the order of the file.
+type Errors []*Error
+
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i := range e {
+		lines[i] = e[i].Error()
+	}
+	return strings.Join(lines, "\n")
+}

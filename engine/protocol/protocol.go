@@ -1,0 +1,112 @@
+// Package protocol is the one interface behind which every protocol stands.
+package protocol
+
+import (
+	"context"
+	"time"
+)
+
+// Outcome is how a request ended: OK, or one of a small closed set of failures. It is what labels carry; the words
+// that go with a failure travel in Response.Detail and never become a label.
+type Outcome uint8
+
+// The outcomes. Their order is part of the stored format of a run: append, never insert.
+const (
+	OK      Outcome = iota // an answer that met every check
+	Check                  // an answer that failed a check of the plan
+	Status                 // an answer with status 400 or more where no check speaks of the status
+	Timeout                // no complete answer within the request's time limit
+	Refused                // no connection could be made
+	Reset                  // the connection was closed or reset before the answer was complete
+	TLS                    // the TLS handshake failed
+	DNS                    // the host name could not be resolved
+	Body                   // what came back is not valid HTTP, or is longer than the limit
+	Cut                    // tidegauge itself ended the request, since the run was over
+
+	Outcomes = int(Cut) + 1 // how many outcomes there are
+)
+
+var outcomeNames = [Outcomes]string{"ok", "check", "status", "timeout", "refused", "reset", "tls", "dns", "body", "cut"}
+
+// String returns the outcome's name as labels carry it.
+func (o Outcome) String() string {
+	if int(o) >= Outcomes {
+		return "invalid"
+	}
+	return outcomeNames[o]
+}
+
+// Failed reports whether the outcome counts as a failure of the target: everything but OK and Cut.
+func (o Outcome) Failed() bool { return o != OK && o != Cut }
+
+// Field is one header field.
+type Field struct{ Name, Value string }
+
+// Request is one request to send. The caller owns it and everything in it; a Client does not keep it after Do.
+type Request struct {
+	Method  string
+	URL     string // absolute
+	Header  []Field
+	Body    []byte
+	Timeout time.Duration // from the send to the last byte of the answer; 0 is no limit
+}
+
+// Timings are the phases of one request. A phase that did not take place (a connection that was there already) is 0.
+type Timings struct {
+	DNS, Connect, TLS time.Duration
+	Wait              time.Duration // from the last byte sent to the first byte of the answer
+	Receive           time.Duration // from the first byte of the answer to the last
+}
+
+// Response is one answer. A Client fills it; all of it is valid until the next Do with the same Response.
+type Response struct {
+	Status                   int
+	Header                   []Field
+	Body                     []byte
+	Sent                     time.Time // just before the first thing done on the network for this request
+	Finished                 time.Time // after the last byte of the answer, or when the failure was known
+	BytesSent, BytesReceived int64     // on the wire, headers included, TLS framing not
+	Timings                  Timings
+	Detail                   string // what went wrong, in words for a person; empty for OK
+}
+
+// Get returns the first header field of that name, without regard to case, or "".
+func (r *Response) Get(name string) string {
+	for i := range r.Header {
+		if equalFold(r.Header[i].Name, name) {
+			return r.Header[i].Value
+		}
+	}
+	return ""
+}
+
+func equalFold(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		x, y := a[i], b[i]
+		if 'A' <= x && x <= 'Z' {
+			x += 'a' - 'A'
+		}
+		if 'A' <= y && y <= 'Z' {
+			y += 'a' - 'A'
+		}
+		if x != y {
+			return false
+		}
+	}
+	return true
+}
+
+// Client sends the requests of one virtual user, over connections and with cookies of its own.
+type Client interface {
+	// Do sends the request, reads the whole answer into resp and returns OK or what kept it from arriving; whether the
+	// answer itself is good (Status, Check) is for the caller to say. It sets Sent, Finished and Detail in every case.
+	// When ctx ends, Do returns Cut soon. It does not retry, except once on a new connection when a kept-alive one turns
+	// out to have been closed by the server before anything of the answer arrived and the method is idempotent.
+	// Not for concurrent use.
+	Do(ctx context.Context, req *Request, resp *Response) Outcome
+	// Close gives up the connections. Do after Close is an error of the caller.
+	Close() error
+}
