@@ -17,28 +17,27 @@
 // engine. layers_test.go holds this table and fails on an import that goes another way, on a package that is missing
 // here, and on a heavy dependency that shows up where the table does not have it.
 //
-//	level  package           purpose                                                               heavy imports
-//	0      engine/catalog    lists every metric we emit: name, unit, help, labels
-//	0      engine/hist       base-2 exponential histogram: record, merge, subtract, quantile, encode
-//	0      engine/stat       compares samples; knows nothing of load tests                         gonum
-//	0      engine/protocol   the one interface behind which every protocol stands
-//	1      engine/value      compiles expressions, templates and extractors once                   expr-lang/expr, gjson
-//	1      engine/measure    gathers observations, hands on snapshots, keeps the books
-//	1      engine/protocol/web  HTTP/1.1                                                            fasthttp
-//	2      engine/plan       reads a test plan and says with line and column what is wrong         yaml.v3
-//	2      engine/store      time series in an embedded TSDB, queried with PromQL                  prometheus
-//	2      engine/telemetry  shows measurements as an OpenTelemetry Producer                       otel
-//	3      engine/load       turns a shape into moments
-//	3      engine/feed       hands rows of test data to users
-//	3      engine/verdict    decides whether a run passed, and says why
-//	4      engine/user       what a user does: pick a task, run steps, check, extract, wait
-//	4      engine/report     what a finished run says, one value for all formats
-//	5      engine/run        makes the load of one test on this machine
-//	5      engine/history    one folder per run
-//	6      engine/experiment carries one test from start to verdict
-//	8      exporters/…       one outlet each                                                       its own client only
-//	9      exporters         opens the exporters a run names
-//	10     cmd/tidegauge/internal/app  puts the command together
-//	11     cmd/tidegauge     the binary; one file per subcommand                                   cobra
-//	11     cmd/paydemo       a payment service to aim at; imports nothing of ours but its own packages
+//	level  package                      purpose                                                              heavy imports
+//	0      engine/catalog               lists every metric we emit: name, unit, help, labels                 otlptranslator
+//	0      engine/hist                  base-2 exponential histogram: record, merge, subtract, quantile, encode
+//	0      engine/stat                  compares samples; knows nothing of load tests                        gonum
+//	0      engine/protocol              the one interface behind which every protocol stands
+//	0      engine/feed                  hands rows of test data to users
+//	1      engine/value                 compiles expressions, templates and extractors once                  expr-lang/expr, gjson
+//	1      engine/measure               gathers observations, hands on snapshots, keeps the books
+//	1      engine/protocol/web          HTTP/1.1                                                             fasthttp
+//	1      engine/store                 time series in an embedded TSDB, queried with PromQL                 prometheus
+//	2      engine/plan                  reads a test plan and says with line and column what is wrong        yaml.v3
+//	2      engine/telemetry             shows measurements as an OpenTelemetry Producer                      otel, client_golang
+//	3      engine/load                  turns a shape into moments
+//	3      engine/verdict               decides whether a run passed, and says why
+//	3      engine/user                  what a user does: pick a task, run steps, check, extract, wait
+//	4      engine/run                   makes the load of one test on this machine
+//	4      engine/report                what a finished run says, one value for all formats
+//	5      engine/history               one folder per run
+//	6      engine/experiment            carries one test from start to verdict
+//	8      exporters/locust             the four CSV files of Locust
+//	10     cmd/tidegauge/internal/app   puts the command together
+//	11     cmd/tidegauge                the binary; one file per subcommand                                  cobra
+//	11     cmd/paydemo                  a payment service to aim at; imports nothing of ours but its own packages
 package engine
