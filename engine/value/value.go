@@ -1,78 +1,83 @@
 // Package value compiles expressions, templates and extractors once, and evaluates them for each request.
+//
+// There is one language for checks, conditions, extraction and the ${...} parts of texts: that of
+// github.com/expr-lang/expr, with the functions that [Functions] lists. An expression reads
+//
+//	status                  status of the answer, a whole number
+//	duration                response time of the answer in seconds: duration < 0.5
+//	body                    the answer's body as text
+//	json.items[0].id        a part of the body as JSON; nil where the body has no such part or is not JSON
+//	header["X-Id"]          a header field of the answer, also header("X-Id"); nil if there is none
+//	user, iteration         number of the virtual user, from 1; iterations of that user so far
+//	id                      what an earlier step extracted
+//	cards.number            a column of the data set cards
+//	env.NAME                an environment variable, read when the plan is read; env.NAME ?? "default"
+//
+// What is missing is nil. Nothing is less or greater than nil, nil contains nothing, and as a condition nil is false.
 package value
 
 import (
-	"math/rand/v2"
-	"time"
-
-	"tidegauge/engine/protocol"
+	"fmt"
+	"strings"
 )
 
-// Names says which names an expression may use besides the built-in functions: what is extracted by earlier steps, the
-// data sets with their columns. (Where columns is nil the name is a single value.)
+// Names says which names an expression may use besides the built-in ones: what is extracted by earlier steps, and the
+// data sets with their columns. Where columns is nil the name is a single value.
 type Names map[string][]string
 
-// Error is a mistake in an expression, with the byte offset of the mistake in the text that was compiled.
+// Compiler compiles what a plan says. The zero Compiler knows no names and no environment variables.
+type Compiler struct {
+	Names  Names
+	Getenv func(name string) (string, bool) // for env.NAME; nil: no variable is set
+}
+
+// Error is one mistake in a text that was compiled.
 type Error struct {
-	Offset  int
-	Message string
+	Offset  int    // of the mistake in the text, in bytes; 0..len(text)
+	Message string // what is wrong, and what was expected
+	At      any    // copied from the [Text] or [Member] the mistake is in; nil if it was a plain string
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Env is what an expression sees while it is evaluated. A virtual user has one and reuses it. Not for concurrent use.
-type Env struct {
-	Rand     *rand.Rand         // the user's own, seeded from the run's seed
-	Now      time.Time          // the intended start of the iteration: now() and timestamps are reproducible offsets from it
-	User     int                // number of the virtual user, from 1
-	Iter     int                // iterations of this user so far
-	Response *protocol.Response // the answer that checks and extractors read: status, json, body, header, duration
-	Duration time.Duration      // response time of that answer
-	vars     map[string]any
+// Errors are all the mistakes that were found, never none. Every method of [Compiler] that fails returns Errors;
+// errors.As with an *Error finds the first.
+type Errors []*Error
+
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i := range e {
+		lines[i] = e[i].Message
+	}
+	return strings.Join(lines, "\n")
 }
 
-// Set gives a variable its value: an extracted one, or a row of data (map[string]string or map[string]any).
-func (e *Env) Set(name string, v any) { panic("stub") }
+// Unwrap returns the mistakes one by one.
+func (e Errors) Unwrap() []error {
+	all := make([]error, len(e))
+	for i := range e {
+		all[i] = e[i]
+	}
+	return all
+}
 
-// Reset forgets all variables.
-func (e *Env) Reset() { panic("stub") }
+// Object is a JSON object, or the fields of a form, in the order of the plan.
+type Object []Member
 
-// Template is text with ${...} parts.
-type Template struct{}
+// Member is one member of an [Object]. Key is a template. Value is an Object, a []any of such values, a [Text], a string (as a
+// Text without place), an int, int64, uint64, float64, a bool or nil.
+type Member struct {
+	Key   string
+	Value any
+	At    any // where the key is, for the caller's use in errors
+}
 
-// CompileTemplate compiles text such as "/payments/${id}". In a request's JSON body use CompileJSON.
-func CompileTemplate(text string, names Names) (*Template, error) { panic("stub") }
+// Text is a template in a body, with its place.
+type Text struct {
+	S  string
+	At any // where the text is, for the caller's use in errors
+}
 
-// CompileJSON compiles a body from a decoded YAML value: maps (ordered, as *yaml.Node or pairs: the implementation's
-// choice), lists, scalars. A string that is one ${...} and nothing else keeps the type of the expression's value.
-func CompileJSON(v any, names Names) (*Template, error) { panic("stub") }
-
-// Constant returns the text and true if the template has no ${...} part.
-func (t *Template) Constant() (string, bool) { panic("stub") }
-
-// Append appends the evaluated text to b. An error is the plan's fault and says which expression failed on what.
-func (t *Template) Append(b []byte, env *Env) ([]byte, error) { panic("stub") }
-
-// Condition is an expression that is true or false: status == 201, json.status == "created".
-type Condition struct{}
-
-// CompileCondition compiles a condition.
-func CompileCondition(text string, names Names) (*Condition, error) { panic("stub") }
-
-// Holds evaluates the condition. Reading a field that the answer does not have gives nil, not an error.
-func (c *Condition) Holds(env *Env) (bool, error) { panic("stub") }
-
-// ReadsStatus reports whether the condition mentions status: then no default check of the status applies.
-func (c *Condition) ReadsStatus() bool { panic("stub") }
-
-// Describe returns what the condition compared, with the values found, for the report: `status == 201 (status was 500)`.
-func (c *Condition) Describe(env *Env) string { panic("stub") }
-
-// Extractor is an expression whose value a later step uses: json.id, header["Location"].
-type Extractor struct{}
-
-// CompileExtractor compiles an extractor.
-func CompileExtractor(text string, names Names) (*Extractor, error) { panic("stub") }
-
-// Value evaluates the extractor. A value that is not there is nil and no error.
-func (x *Extractor) Value(env *Env) (any, error) { panic("stub") }
+func mistake(offset int, format string, args ...any) *Error {
+	return &Error{Offset: offset, Message: fmt.Sprintf(format, args...)}
+}
