@@ -44,11 +44,12 @@ type Field struct{ Name, Value string }
 
 // Request is one request to send. The caller owns it and everything in it; a Client does not keep it after Do.
 type Request struct {
-	Method  string
-	URL     string // absolute
-	Header  []Field
-	Body    []byte
-	Timeout time.Duration // from the send to the last byte of the answer; 0 is no limit
+	Method     string
+	URL        string // absolute
+	Header     []Field
+	Body       []byte
+	Timeout    time.Duration // from the send to the last byte of the answer; 0 is no limit
+	IgnoreBody bool          // the caller will not look at Response.Body: it is read and counted, and need not be decoded
 }
 
 // Timings are the phases of one request. A phase that did not take place (a connection that was there already) is 0.
@@ -58,45 +59,20 @@ type Timings struct {
 	Receive           time.Duration // from the first byte of the answer to the last
 }
 
-// Response is one answer. A Client fills it; all of it is valid until the next Do with the same Response.
+// Response is one answer. A Client fills it; all of it is valid until the next Do with the same Response, except for
+// strings, which stay. A Client may reuse the memory of the slices it finds there.
 type Response struct {
-	Status                   int
+	Status int
+	// Header and RawHeader together are the header: a Client fills one of them. RawHeader is lines of "Name: value", each with its
+	// line end, which nobody has looked at yet. Lookup, Get and Fields know both.
 	Header                   []Field
-	Body                     []byte
+	RawHeader                []byte
+	Body                     []byte    // decoded, where it had a Content-Encoding that the client knows
 	Sent                     time.Time // just before the first thing done on the network for this request
 	Finished                 time.Time // after the last byte of the answer, or when the failure was known
 	BytesSent, BytesReceived int64     // on the wire, headers included, TLS framing not
 	Timings                  Timings
 	Detail                   string // what went wrong, in words for a person; empty for OK
-}
-
-// Get returns the first header field of that name, without regard to case, or "".
-func (r *Response) Get(name string) string {
-	for i := range r.Header {
-		if equalFold(r.Header[i].Name, name) {
-			return r.Header[i].Value
-		}
-	}
-	return ""
-}
-
-func equalFold(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		x, y := a[i], b[i]
-		if 'A' <= x && x <= 'Z' {
-			x += 'a' - 'A'
-		}
-		if 'A' <= y && y <= 'Z' {
-			y += 'a' - 'A'
-		}
-		if x != y {
-			return false
-		}
-	}
-	return true
 }
 
 // Client sends the requests of one virtual user, over connections and with cookies of its own.
