@@ -2,9 +2,8 @@ package protocol_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"tidegauge/engine/protocol"
 )
@@ -41,8 +40,8 @@ func TestLookup(t *testing.T) {
 		{Name: "X-Parsed", Value: "1"}, {Name: "Content-Type", Value: "text/plain"}, {Name: "X-Empty"},
 		{Name: "set-cookie", Value: "a=1"}, {Name: "Set-Cookie", Value: "b=2"}, {Name: "X-Space", Value: "y"}, {Name: "Last", Value: "z"},
 	}
-	if diff := cmp.Diff(want, r.Fields()); diff != "" {
-		t.Errorf("Fields (-want +got):\n%s", diff)
+	if got := r.Fields(); !slices.Equal(got, want) {
+		t.Errorf("Fields() = %q, want %q", got, want)
 	}
 }
 
