@@ -1,10 +1,21 @@
 // Package catalog lists every metric we emit: name, unit, help, labels.
+//
+// METRICS.md is the same list for people; `go generate ./engine/catalog` writes it.
 package catalog
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/prometheus/otlptranslator"
+)
+
+//go:generate go test -run ^TestReference$ -update .
 
 // Kind is the type of an instrument.
 type Kind string
 
-// The kinds.
+// The kinds. Counters and histograms are cumulative since the start of the run.
 const (
 	Counter   Kind = "counter"
 	Gauge     Kind = "gauge"
@@ -15,13 +26,115 @@ const (
 type Metric struct {
 	Name   string // OpenTelemetry's: tidegauge.response_time
 	Kind   Kind
-	Unit   string // UCUM: s, By, 1, {request}
+	Unit   string // UCUM: s, By, {request}; empty where a value has none
 	Help   string
-	Labels []string
+	Labels []string // OpenTelemetry's names, in the order of the documentation
 }
 
-// All returns every metric, in the order of the documentation.
-func All() []Metric { panic("stub") }
+// The names of the metrics, as OpenTelemetry has them.
+const (
+	ResponseTime      = "tidegauge.response_time"
+	ServiceTime       = "http.client.request.duration"
+	IterationDuration = "tidegauge.iteration.duration"
+	PhaseDuration     = "tidegauge.phase.duration"
+	Lateness          = "tidegauge.lateness"
+	Requests          = "tidegauge.requests"
+	Checks            = "tidegauge.checks"
+	Exceptions        = "tidegauge.exceptions"
+	Books             = "tidegauge.books"
+	NetworkIO         = "tidegauge.network.io"
+	Users             = "tidegauge.users"
+	ArrivalRate       = "tidegauge.arrival_rate"
+	Stage             = "tidegauge.stage"
+	RunInfo           = "tidegauge.run.info"
+	Objective         = "tidegauge.objective"
+	Verdict           = "tidegauge.verdict"
+)
 
-// PrometheusName returns the name under which Prometheus's OTLP translation (UnderscoreEscapingWithSuffixes) stores the metric.
-func (m Metric) PrometheusName() string { panic("stub") }
+// The names of the labels, as OpenTelemetry has them.
+const (
+	LabelRun        = "run"
+	LabelPlan       = "plan"
+	LabelTest       = "test"
+	LabelClass      = "class"
+	LabelRequest    = "request"
+	LabelMethod     = "method"
+	LabelOutcome    = "outcome"
+	LabelCheck      = "check"
+	LabelPhase      = "phase"
+	LabelWork       = "work"
+	LabelEntry      = "entry"
+	LabelStage      = "stage"
+	LabelObjective  = "objective"
+	LabelVersion    = "version"
+	LabelScale      = "scale"
+	LabelDirection  = "network.io.direction" // semantic conventions
+	LabelHTTPMethod = "http.request.method"  // semantic conventions
+	LabelErrorType  = "error.type"           // semantic conventions
+)
+
+// CommonLabels returns the labels that every metric has.
+func CommonLabels() []string { return []string{LabelRun, LabelPlan, LabelTest} }
+
+// All returns every metric, in the order of the documentation.
+func All() []Metric {
+	request := []string{LabelClass, LabelRequest, LabelMethod}
+	with := func(more ...string) []string { return slices.Concat(request, more) }
+	return []Metric{
+		{ResponseTime, Histogram, "s", "Time from when a request was meant to start to the last byte of its answer.", with(LabelOutcome)},
+		{ServiceTime, Histogram, "s", "Time from when a request was sent to the last byte of its answer.", with(LabelOutcome, LabelHTTPMethod, LabelErrorType)},
+		{IterationDuration, Histogram, "s", "Time from when an iteration was meant to start to its end; finished iterations only.", []string{LabelClass}},
+		{PhaseDuration, Histogram, "s", "Time spent in one phase of requests; a phase that did not take place is not counted. Blocked is the wait of an iteration for a free user.", []string{LabelClass, LabelPhase}},
+		{Lateness, Histogram, "s", "How much later than it could have the load generator started an iteration.", []string{LabelClass}},
+		{Requests, Counter, "{request}", "Requests that came to an end, by outcome; cut are those that were ended because the run was over.", with(LabelOutcome)},
+		{Checks, Counter, "{check}", "Results of the plan's checks; the outcome is pass or fail.", with(LabelCheck, LabelOutcome)},
+		{Exceptions, Counter, "{exception}", "Expressions of the plan that failed while running.", []string{LabelClass}},
+		{Books, Counter, "{item}", "Accounts of iterations and requests: intended = started + dropped, started = finished + cut once the run is over.", []string{LabelClass, LabelWork, LabelEntry}},
+		{NetworkIO, Counter, "By", "Bytes on the wire, headers included, without the framing of TLS.", with(LabelDirection)},
+		{Users, Gauge, "{user}", "Running users; in an open model those that are at work.", []string{LabelClass}},
+		{ArrivalRate, Gauge, "{iteration}/s", "Rate at which iterations are meant to start now; open models only.", nil},
+		{Stage, Gauge, "", "Stage of the load shape: its number, counted from 1, while it is under way, and 0 once it is over.", []string{LabelStage}},
+		{RunInfo, Gauge, "", "Always 1; the labels say what made the measurements and the scale of its histograms.", []string{LabelVersion, LabelScale}},
+		{Objective, Gauge, "", "Answer to an objective of the plan, at the end of the run: 1 it was met, 0 it was missed; absent if it could not be decided.", []string{LabelObjective}},
+		{Verdict, Gauge, "", "Verdict of the run, at its end: 1 pass, 0 fail, -1 inconclusive.", nil},
+	}
+}
+
+// Lookup returns the metric of that OpenTelemetry name.
+func Lookup(name string) (Metric, bool) {
+	all := All()
+	i := slices.IndexFunc(all, func(m Metric) bool { return m.Name == name })
+	if i < 0 {
+		return Metric{}, false
+	}
+	return all[i], true
+}
+
+// PrometheusName returns the name under which Prometheus's OTLP translation (UnderscoreEscapingWithSuffixes, its default)
+// stores the metric.
+func (m Metric) PrometheusName() string {
+	kind := otlptranslator.MetricType(otlptranslator.MetricTypeGauge)
+	switch m.Kind {
+	case Counter:
+		kind = otlptranslator.MetricTypeMonotonicCounter
+	case Histogram:
+		kind = otlptranslator.MetricTypeExponentialHistogram
+	}
+	namer := otlptranslator.NewMetricNamer("", otlptranslator.UnderscoreEscapingWithSuffixes)
+	name, err := namer.Build(otlptranslator.Metric{Name: m.Name, Unit: m.Unit, Type: kind})
+	if err != nil { // only for a name without a letter in it
+		return m.Name
+	}
+	return name
+}
+
+// PrometheusLabel returns the label under which Prometheus's OTLP translation stores an attribute, or an error if it
+// cannot be stored.
+func PrometheusLabel(name string) (string, error) {
+	namer := otlptranslator.LabelNamer{UnderscoreLabelSanitization: true, PreserveMultipleUnderscores: true}
+	label, err := namer.Build(name)
+	if err != nil {
+		return "", fmt.Errorf("label %q has no Prometheus name: %w", name, err)
+	}
+	return label, nil
+}

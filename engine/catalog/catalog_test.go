@@ -1,0 +1,122 @@
+package catalog
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write METRICS.md")
+
+func TestPrometheusName(t *testing.T) {
+	want := map[string]string{
+		ResponseTime:      "tidegauge_response_time_seconds",
+		ServiceTime:       "http_client_request_duration_seconds",
+		IterationDuration: "tidegauge_iteration_duration_seconds",
+		PhaseDuration:     "tidegauge_phase_duration_seconds",
+		Lateness:          "tidegauge_lateness_seconds",
+		Requests:          "tidegauge_requests_total",
+		Checks:            "tidegauge_checks_total",
+		Exceptions:        "tidegauge_exceptions_total",
+		Books:             "tidegauge_books_total",
+		NetworkIO:         "tidegauge_network_io_bytes_total",
+		Users:             "tidegauge_users",
+		ArrivalRate:       "tidegauge_arrival_rate_per_second",
+		Stage:             "tidegauge_stage",
+		RunInfo:           "tidegauge_run_info",
+		Objective:         "tidegauge_objective",
+		Verdict:           "tidegauge_verdict",
+	}
+	all := All()
+	if len(all) != len(want) {
+		t.Errorf("%d metrics, want %d", len(all), len(want))
+	}
+	for _, m := range all {
+		if got := m.PrometheusName(); got != want[m.Name] {
+			t.Errorf("%s: got %q, want %q", m.Name, got, want[m.Name])
+		}
+	}
+}
+
+func TestEntriesAreWellFormed(t *testing.T) {
+	name := regexp.MustCompile(`^[a-z]+([._][a-z]+)*$`)
+	seen := map[string]bool{}
+	for _, m := range All() {
+		if !name.MatchString(m.Name) || seen[m.Name] {
+			t.Errorf("name %q is malformed or there twice", m.Name)
+		}
+		seen[m.Name] = true
+		if !strings.HasSuffix(m.Help, ".") || strings.Contains(m.Help, "\n") {
+			t.Errorf("%s: help %q is not one line of sentences", m.Name, m.Help)
+		}
+		labels := map[string]bool{}
+		for _, l := range append(CommonLabels(), m.Labels...) {
+			if labels[l] {
+				t.Errorf("%s: label %s is there twice", m.Name, l)
+			}
+			labels[l] = true
+		}
+		if found, ok := Lookup(m.Name); !ok || found.Help != m.Help {
+			t.Errorf("Lookup(%q) = %v, %v", m.Name, found, ok)
+		}
+	}
+	if m, ok := Lookup("tidegauge.nothing"); ok {
+		t.Errorf("Lookup of an unknown name found %v", m)
+	}
+}
+
+func TestPrometheusLabel(t *testing.T) {
+	for in, want := range map[string]string{
+		LabelDirection:  "network_io_direction",
+		LabelHTTPMethod: "http_request_method",
+		"team":          "team",
+		"cost-center":   "cost_center",
+		"a..b":          "a__b",
+		"_x":            "key_x",
+		"2nd":           "key_2nd",
+		"":              "",
+		"€":             "key_",
+	} {
+		got, err := PrometheusLabel(in)
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("PrometheusLabel(%q) = %q, %v, want %q", in, got, err, want)
+		}
+	}
+}
+
+// TestReference keeps METRICS.md the same as the catalog.
+func TestReference(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("<!-- Written by `go generate ./engine/catalog`; edit catalog.go instead. -->\n\n# Metrics\n\n")
+	fmt.Fprintf(&b, "Every metric has the labels `%s` and the labels of the plan. ", strings.Join(CommonLabels(), "`, `"))
+	b.WriteString("A store fed by Prometheus adds `job` (`tidegauge`) and `instance`.\nCounters and histograms count since the start of the run.\n")
+	for _, m := range All() {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", m.Name, m.Help)
+		kind := string(m.Kind)
+		if m.Kind == Histogram {
+			kind = "exponential (native) histogram"
+		}
+		fmt.Fprintf(&b, "* PromQL: `%s`\n* Type: %s\n", m.PrometheusName(), kind)
+		if m.Unit != "" {
+			fmt.Fprintf(&b, "* Unit: `%s`\n", m.Unit)
+		}
+		if len(m.Labels) > 0 {
+			fmt.Fprintf(&b, "* Labels: `%s`\n", strings.Join(m.Labels, "`, `"))
+		}
+	}
+	if *update {
+		if err := os.WriteFile("METRICS.md", []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile("METRICS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != b.String() {
+		t.Error("METRICS.md is not what the catalog says: run go generate ./engine/catalog")
+	}
+}
