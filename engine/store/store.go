@@ -1,47 +1,173 @@
 // Package store keeps time series in an embedded Prometheus TSDB and queries them with PromQL.
+//
+// Series come in by OTLP, translated by Prometheus's own code under its default strategy
+// (UnderscoreEscapingWithSuffixes), so that they have the names they would have in a Prometheus of the user's own.
 package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/util/compression"
 )
 
-// Options configure a Store.
+const (
+	defaultRetention = 15 * 24 * time.Hour
+	lookback         = 5 * time.Minute  // how long a series that is not stale answers an instant query
+	outOfOrder       = 10 * time.Minute // how late a sample may come
+	queryTimeout     = 2 * time.Minute
+	queryConcurrency = 20
+	queryMaxSamples  = 50_000_000 // held in memory by one query; Prometheus's own default
+	maxBlock         = 31 * 24 * time.Hour
+	headBuffer       = 256 << 10 // bytes; Prometheus's 4 MiB are for far more series
+)
+
+// ErrClosed is returned by every method of a Store after Close.
+var ErrClosed = errors.New("the store is closed")
+
+// Options configure a Store. The zero value of each field but Dir is its default.
 type Options struct {
-	Dir       string        // created if it is not there
-	Retention time.Duration // default 15 days
-	Logger    *slog.Logger  // default: discard
+	Dir       string              // created if it is not there
+	Retention time.Duration       // default 15 days
+	Logger    *slog.Logger        // of compaction and other work in the background; default: discard
+	Metadata  map[string]Metadata // by Prometheus name: what the HTTP API tells of metrics; not to be changed afterwards
+}
+
+// Metadata describes a metric in the words of the Prometheus HTTP API.
+type Metadata struct {
+	Type string `json:"type"` // counter, gauge, histogram
+	Help string `json:"help"`
+	Unit string `json:"unit"`
 }
 
 // Store is the embedded Prometheus. Safe for concurrent use.
-type Store struct{}
+type Store struct {
+	dir      string
+	metadata map[string]Metadata
+	lock     *dirLock
+	db       *tsdb.DB
+	engine   *promql.Engine
+	parser   parser.Parser
+	otlp     http.Handler
 
-// Open opens the store. Only one process may have a directory open; the error says which directory and what to do.
-func Open(o Options) (*Store, error) { panic("stub") }
-
-// Close flushes and closes the store.
-func (s *Store) Close() error { panic("stub") }
-
-// OTLP returns a round tripper that takes OTLP/HTTP metric exports into the store, without a network.
-func (s *Store) OTLP() http.RoundTripper { panic("stub") }
-
-// EndSeries writes a staleness marker at t to every series with this label value that is not stale yet, so that nothing lingers.
-func (s *Store) EndSeries(ctx context.Context, label, value string, t time.Time) error { panic("stub") }
-
-// Sample is one element of a result of Query. Scalars have no labels.
-type Sample struct {
-	Labels map[string]string
-	Time   time.Time
-	Value  float64
+	life context.Context // ends when Close begins: queries do not hold it up
+	end  context.CancelFunc
+	mu   sync.RWMutex // held for reading by every operation
+	gone bool
 }
 
-// Query evaluates an expression at t: a vector or a scalar. An expression that gives histograms is an error that says so.
-func (s *Store) Query(ctx context.Context, expr string, t time.Time) ([]Sample, error) { panic("stub") }
+// Open opens the store and starts its work in the background, which Close ends. Only one process may have a directory
+// open; the error says which directory and what to do. What a killed process had written is read back.
+func Open(o Options) (*Store, error) {
+	if o.Dir == "" {
+		return nil, errors.New("opening the store: no directory given")
+	}
+	if o.Retention < 0 {
+		return nil, fmt.Errorf("opening the store: retention %v is negative: give a positive duration, or 0 for %v", o.Retention, defaultRetention)
+	}
+	if o.Retention == 0 {
+		o.Retention = defaultRetention
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("creating the data directory %s: %w: choose a directory that can be written to", o.Dir, err)
+	}
+	lock, err := lockDir(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	db, err := tsdb.Open(filepath.Join(o.Dir, "tsdb"), o.Logger, registry, tsdbOptions(o.Retention), nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the store in %s: %w", o.Dir, err), lock.release())
+	}
+	s := &Store{dir: o.Dir, metadata: o.Metadata, lock: lock, db: db, parser: parser.NewParser(parser.Options{})}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.engine = promql.NewEngine(promql.EngineOpts{
+		Logger:                   o.Logger,
+		Reg:                      registry,
+		MaxSamples:               queryMaxSamples,
+		Timeout:                  queryTimeout,
+		LookbackDelta:            lookback,
+		ActiveQueryTracker:       make(slots, queryConcurrency),
+		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
+		EnableAtModifier:         true,
+		EnableNegativeOffset:     true,
+		Parser:                   s.parser,
+	})
+	s.otlp = newOTLPHandler(o.Logger, registry, db)
+	return s, nil
+}
 
-// CheckExpr returns an error with the offset of what is wrong with an expression, or nil.
-func CheckExpr(expr string) error { panic("stub") }
+func tsdbOptions(retention time.Duration) *tsdb.Options {
+	t := tsdb.DefaultOptions()
+	t.RetentionDuration = retention.Milliseconds()
+	t.MaxBlockDuration = max(t.MinBlockDuration, min(retention/10, maxBlock).Milliseconds())
+	t.WALCompression = compression.Snappy
+	t.OutOfOrderTimeWindow = outOfOrder.Milliseconds()
+	t.HeadChunksWriteBufferSize = headBuffer
+	return t
+}
 
-// Handler returns the part of the Prometheus HTTP API (/api/v1/...) that a Grafana Prometheus data source needs.
-func (s *Store) Handler() http.Handler { panic("stub") }
+// Close cancels the queries under way, waits for them, writes out what is in memory and gives up the directory. Closing
+// twice does nothing.
+func (s *Store) Close() error {
+	s.end()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return nil
+	}
+	s.gone = true
+	if err := errors.Join(s.engine.Close(), s.db.Close(), s.lock.release()); err != nil {
+		return fmt.Errorf("closing the store in %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// begin keeps the store open until done is called; the context it returns ends with ctx and when Close begins.
+func (s *Store) begin(ctx context.Context) (_ context.Context, done func(), _ error) {
+	s.mu.RLock()
+	if s.gone || s.life.Err() != nil {
+		s.mu.RUnlock()
+		return nil, nil, ErrClosed
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		s.mu.RUnlock()
+	}, nil
+}
+
+// slots bounds how many queries run at once; it implements promql.QueryTracker.
+type slots chan struct{}
+
+func (q slots) GetMaxConcurrent() int { return cap(q) }
+
+func (q slots) Insert(ctx context.Context, _ string) (int, error) {
+	select {
+	case q <- struct{}{}:
+		return 0, nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func (q slots) Delete(int) { <-q }
+
+func (q slots) Close() error { return nil }

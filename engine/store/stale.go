@@ -1,0 +1,104 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+)
+
+// EndSeries writes a staleness marker at t to every series with this label value that is not stale yet, so that nothing
+// lingers: an instant query after t finds none of them, while a range that reaches back before t still does. The marker
+// of a series with a sample at or after t follows that sample by a millisecond.
+func (s *Store) EndSeries(ctx context.Context, label, value string, t time.Time) error {
+	fail := func(err error) error { return fmt.Errorf("ending the series with %s=%q: %w", label, value, err) }
+	ctx, done, err := s.begin(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	defer done()
+	last, err := s.lastSamples(ctx, label, value, t)
+	if err != nil {
+		return fail(err)
+	}
+	app := s.db.AppenderV2(ctx)
+	for _, l := range last {
+		if err := l.end(app, t.UnixMilli()); err != nil {
+			return fail(errors.Join(err, app.Rollback()))
+		}
+	}
+	if err := app.Commit(); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// lastSample is where a series ends, as far as it is not stale.
+type lastSample struct {
+	labels labels.Labels
+	time   int64
+	kind   chunkenc.ValueType
+}
+
+func (l *lastSample) end(app storage.AppenderV2, t int64) error {
+	t = max(t, l.time+1)
+	nan := math.Float64frombits(value.StaleNaN)
+	var err error
+	switch l.kind {
+	case chunkenc.ValHistogram:
+		_, err = app.Append(0, l.labels, 0, t, 0, &histogram.Histogram{Sum: nan}, nil, storage.AppendV2Options{})
+	case chunkenc.ValFloatHistogram:
+		_, err = app.Append(0, l.labels, 0, t, 0, nil, &histogram.FloatHistogram{Sum: nan}, storage.AppendV2Options{})
+	default:
+		_, err = app.Append(0, l.labels, 0, t, nan, nil, nil, storage.AppendV2Options{})
+	}
+	return err
+}
+
+// lastSamples finds the series that would still answer at t or later.
+func (s *Store) lastSamples(ctx context.Context, label, val string, t time.Time) (found []lastSample, err error) {
+	q, err := s.db.Querier(t.Add(-lookback).UnixMilli(), math.MaxInt64)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+	match, err := labels.NewMatcher(labels.MatchEqual, label, val)
+	if err != nil {
+		return nil, err
+	}
+	set := q.Select(ctx, false, nil, match)
+	var it chunkenc.Iterator
+	for set.Next() {
+		series := set.At()
+		it = series.Iterator(it)
+		last, stale := lastSample{labels: series.Labels()}, true
+		for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
+			last.time, last.kind, stale = it.AtT(), kind, isStale(it, kind)
+		}
+		if err := it.Err(); err != nil {
+			return nil, err
+		}
+		if !stale {
+			found = append(found, last)
+		}
+	}
+	return found, set.Err()
+}
+
+func isStale(it chunkenc.Iterator, kind chunkenc.ValueType) bool {
+	switch kind {
+	case chunkenc.ValHistogram, chunkenc.ValFloatHistogram:
+		_, h := it.AtFloatHistogram(nil)
+		return value.IsStaleNaN(h.Sum)
+	default:
+		_, v := it.At()
+		return value.IsStaleNaN(v)
+	}
+}
