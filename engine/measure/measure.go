@@ -66,6 +66,9 @@ const (
 
 // String returns the phase's name as labels carry it.
 func (p Phase) String() string {
+	if p < 0 || int(p) >= Phases {
+		return "invalid"
+	}
 	return [Phases]string{"blocked", "dns", "connect", "tls", "wait", "receive"}[p]
 }
 
@@ -73,10 +76,13 @@ func (p Phase) String() string {
 type OutcomeTotals struct{ ResponseTime, ServiceTime hist.Histogram } // seconds
 
 // RequestTotals is what was measured of one request.
+//
+// With the histograms of 64 bytes behind it, the padding makes each of them and the counters fill one cache line.
 type RequestTotals struct {
 	Books                    Books // requests; Dropped is always 0
-	Outcomes                 [protocol.Outcomes]OutcomeTotals
 	BytesSent, BytesReceived uint64
+	_                        [8]byte
+	Outcomes                 [protocol.Outcomes]OutcomeTotals
 }
 
 // ClassTotals is what was measured of one user class.
@@ -143,8 +149,10 @@ type Exception struct {
 // Sink receives the snapshots of a run, one after the other, from one goroutine: the first at the start with nothing in
 // it, the last with Final set.
 //
-// Consume must not keep s or anything in it after it returns, and must return soon: while it runs, the next interval is
-// waiting (the load is not). An error of a Sink does not end the run; it is kept and reported with the run's result.
+// Consume must not keep s or anything in it after it returns, nor change it, and must return soon: while it runs, the next
+// interval is waiting (the load is not). Its context carries no end, so that no interval is left half done when the run
+// ends; a Sink that waits for somebody sets a time limit of its own. It must not call Recorder.Flush. An error of a Sink
+// does not end the run; it is kept and reported with the run's result.
 type Sink interface {
 	Consume(ctx context.Context, s *Snapshot) error
 }

@@ -2,6 +2,11 @@ package measure
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"tidegauge/engine/protocol"
@@ -9,26 +14,85 @@ import (
 
 // Recorder gathers what the users of one run observe. Its Shards are for the users, its Run for whoever started the run;
 // the rest is safe for concurrent use.
-type Recorder struct{}
+//
+// Each shard has a page that its users record on. At the end of an interval the recorder takes the pages away, leaves empty
+// ones, and only then merges what it took; so recording never waits for a merge. A page is used again for the interval after
+// the next. Memory is bounded by the names and by the range of the times measured, whatever the length of the run.
+type Recorder struct {
+	names    *Names
+	interval time.Duration
+	shards   []*Shard
+	tables   tables
+	users    []atomic.Int64
+	gauges   atomic.Pointer[Gauges]
+
+	began   atomic.Bool
+	flushes chan chan<- struct{}
+	ended   chan struct{}
+}
 
 // Options configure a Recorder. The zero value of each field is its default.
 type Options struct {
-	Shards      int           // default: GOMAXPROCS
+	Shards      int           // default: GOMAXPROCS, at most 16
 	Interval    time.Duration // default: 1 s
-	MaxFailures int           // distinct rows in the table of failures; default 1,000, the surplus is counted in a row "(other)"
+	MaxFailures int           // distinct rows in the table of failures and in that of exceptions; default 1,000
 }
 
-// New returns a recorder for a run with these names. It starts nothing.
-func New(names *Names, o Options) *Recorder { panic("stub") }
+const (
+	maxShards          = 16 // of the default: beyond it, memory grows and contention hardly falls
+	defaultInterval    = time.Second
+	defaultMaxFailures = 1000
+)
 
-// Shard returns the shard for the i-th user.
-func (r *Recorder) Shard(i int) *Shard { panic("stub") }
+// New returns a recorder for a run with these names, which must not change any more. It starts nothing. A request whose
+// class is not among the classes has no phases recorded.
+func New(names *Names, o Options) *Recorder {
+	if o.Shards <= 0 {
+		o.Shards = min(runtime.GOMAXPROCS(0), maxShards)
+	}
+	if o.Interval <= 0 {
+		o.Interval = defaultInterval
+	}
+	if o.MaxFailures <= 0 {
+		o.MaxFailures = defaultMaxFailures
+	}
+	r := &Recorder{
+		names:    names,
+		interval: o.Interval,
+		tables:   tables{limit: o.MaxFailures},
+		users:    make([]atomic.Int64, len(names.Classes)),
+		flushes:  make(chan chan<- struct{}),
+		ended:    make(chan struct{}),
+	}
+	r.gauges.Store(&Gauges{})
+	classOf := make([]int, len(names.Requests))
+	for i, q := range names.Requests {
+		classOf[i] = slices.Index(names.Classes, q.Class)
+	}
+	for range o.Shards {
+		r.shards = append(r.shards, &Shard{page: newTotals(names), classOf: classOf})
+	}
+	return r
+}
+
+// Shard returns the shard for the i-th user. What one user starts and finishes must go to one shard, so that no snapshot
+// sees more finished than started.
+func (r *Recorder) Shard(i int) *Shard { return r.shards[uint(i)%uint(len(r.shards))] }
 
 // Fail adds a row to the table of failures (or counts one more of it). Off the hot path.
-func (r *Recorder) Fail(request int, o protocol.Outcome, detail string, at time.Time) { panic("stub") }
+//
+// When the table is full, what would be a new row is counted in the row of its request and outcome that has Other for its
+// detail. Of a long detail the beginning is kept.
+func (r *Recorder) Fail(request int, o protocol.Outcome, detail string, at time.Time) {
+	r.tables.fail(request, o, detail, at)
+}
 
-// Except counts an expression of the plan that failed while running.
-func (r *Recorder) Except(class int, task, message string, at time.Time) { panic("stub") }
+// Except counts an expression of the plan that failed while running. When the table is full, what would be a new row is
+// counted in the row of its task that has Other for its message.
+func (r *Recorder) Except(class int, task, message string, at time.Time) {
+	r.shards[0].except(class)
+	r.tables.except(task, message, at)
+}
 
 // Gauges are the values of a run that are set, not counted.
 type Gauges struct {
@@ -38,44 +102,162 @@ type Gauges struct {
 	Planned time.Duration
 }
 
-// SetGauges replaces the gauges; SetUsers changes the number of users of a class by d.
-func (r *Recorder) SetGauges(g Gauges) { panic("stub") }
+// SetGauges replaces the gauges that the following snapshots show.
+func (r *Recorder) SetGauges(g Gauges) { r.gauges.Store(&g) }
 
 // AddUsers changes the number of running users of a class by d.
-func (r *Recorder) AddUsers(class, d int) { panic("stub") }
+func (r *Recorder) AddUsers(class, d int) { r.users[class].Add(int64(d)) }
 
 // Flush hands a snapshot to the sinks now, in the goroutine of Run: at a boundary between phases, so that what comes
-// before and after can be told apart exactly. It returns when the sinks have it.
-func (r *Recorder) Flush() { panic("stub") }
+// before and after can be told apart exactly. It returns when the sinks have it. Before Run has begun and after it has ended
+// it does nothing; if Run ends meanwhile, it returns when the sinks have the final snapshot.
+func (r *Recorder) Flush() {
+	if !r.began.Load() {
+		return
+	}
+	done := make(chan struct{})
+	select {
+	case r.flushes <- done:
+	case <-r.ended:
+		return
+	}
+	select {
+	case <-done:
+	case <-r.ended:
+	}
+}
 
-// Run hands a snapshot to every sink at once, then at each interval, and a final one when ctx ends; it returns the sinks' errors,
-// joined. The final snapshot is handed on with a context of its own.
-func (r *Recorder) Run(ctx context.Context, start time.Time, sinks ...Sink) error { panic("stub") }
+// errRanBefore is what Run returns the second time.
+var errRanBefore = errors.New("run recorder: it has run before and holds that run's counts; make another with New")
 
-// Shard is where the users of one processor record. Safe for concurrent use, and cheap when it is not contended.
-type Shard struct{}
+// Run hands a snapshot to every sink at once, then one at the end of each interval from start on, and a final one when ctx
+// ends; what is recorded after that is lost. Intervals that went by while the sinks were busy are not made up for: the next
+// snapshot holds what came in all of them. It can be called once.
+//
+// It returns when the sinks have the final snapshot: for each sink that failed, the first of its errors and how many there
+// were, joined.
+func (r *Recorder) Run(ctx context.Context, start time.Time, sinks ...Sink) error {
+	if !r.began.CompareAndSwap(false, true) {
+		return errRanBefore
+	}
+	defer close(r.ended)
 
-// Intend notes that n iterations of a class were due.
-func (s *Shard) Intend(class int, n uint64) { panic("stub") }
+	s := newSeries(r, start, sinks)
+	sinkContext := context.WithoutCancel(ctx)
+	s.first(sinkContext)
+	tick := time.NewTimer(s.untilNext())
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.hand(sinkContext, true)
+			return s.errors()
+		case <-tick.C:
+			s.hand(sinkContext, false)
+			tick.Reset(s.untilNext())
+		case done := <-r.flushes:
+			s.hand(sinkContext, false)
+			close(done)
+		}
+	}
+}
 
-// Drop notes that n due iterations of a class will never start.
-func (s *Shard) Drop(class int, n uint64) { panic("stub") }
+// series is the snapshots of one run, one after the other.
+type series struct {
+	recorder *Recorder
+	start    time.Time
+	last     time.Time // of the last snapshot
+	total    *Totals
+	spares   []*Totals // one empty page for each shard
+	sinks    []Sink
+	failed   []sinkErrors
+	handed   int
+}
 
-// StartIteration notes that an iteration started at sent, due at intended, when a user was free for it at ready
-// (ready >= intended): blocked = ready-intended, lateness = sent-ready.
-func (s *Shard) StartIteration(class int, intended, ready, started time.Time) { panic("stub") }
+// sinkErrors are the errors of one sink.
+type sinkErrors struct {
+	first error
+	at    time.Time
+	count int
+}
 
-// FinishIteration notes that an iteration came to its end.
-func (s *Shard) FinishIteration(class int, intended, finished time.Time) { panic("stub") }
+func newSeries(r *Recorder, start time.Time, sinks []Sink) *series {
+	s := &series{
+		recorder: r, start: start, last: start, total: newTotals(r.names),
+		sinks: sinks, failed: make([]sinkErrors, len(sinks)),
+	}
+	for range r.shards {
+		s.spares = append(s.spares, newTotals(r.names))
+	}
+	return s
+}
 
-// CutIteration notes that an iteration was ended by us.
-func (s *Shard) CutIteration(class int) { panic("stub") }
+// untilNext returns how long it is to the next whole number of intervals since the start.
+func (s *series) untilNext() time.Duration {
+	i := s.recorder.interval
+	since := time.Since(s.start)
+	return max(since/i+1, 1)*i - since
+}
 
-// StartRequest notes that a request is about to be sent.
-func (s *Shard) StartRequest(request int) { panic("stub") }
+// first hands on the snapshot of a run that has just begun, so that every series starts at zero.
+func (s *series) first(ctx context.Context) {
+	s.consume(ctx, &Snapshot{Time: s.start, Since: s.start, Total: s.total, Delta: s.spares[0]})
+}
 
-// Observe records a request that was started, finished (any outcome) or cut. It does not keep o.
-func (s *Shard) Observe(o *Observation) { panic("stub") }
+// hand takes what was recorded since the last time and hands it on.
+func (s *series) hand(ctx context.Context, final bool) {
+	delta := s.take()
+	s.total.Merge(delta)
+	// By the monotonic clock, which no correction of the wall clock moves.
+	now := s.start.Add(time.Since(s.start))
+	s.consume(ctx, &Snapshot{Time: now, Since: s.last, Final: final, Total: s.total, Delta: delta})
+	s.last = now
+	delta.reset()
+}
 
-// Check records the result of a check.
-func (s *Shard) Check(check int, passed bool) { panic("stub") }
+// take leaves every shard an empty page and returns what is on the others, merged. The result is also the first spare.
+func (s *series) take() *Totals {
+	for i, shard := range s.recorder.shards {
+		s.spares[i] = shard.swap(s.spares[i])
+	}
+	delta := s.spares[0]
+	for _, page := range s.spares[1:] {
+		delta.Merge(page)
+		page.reset()
+	}
+	return delta
+}
+
+// consume completes a snapshot and gives it to each sink.
+func (s *series) consume(ctx context.Context, snap *Snapshot) {
+	r, g := s.recorder, s.recorder.gauges.Load()
+	snap.Start, snap.Names = s.start, r.names
+	snap.Rate, snap.Phase, snap.PhaseID, snap.Planned = g.Rate, g.Phase, g.PhaseID, g.Planned
+	snap.Users = make([]int, len(r.users))
+	for i := range r.users {
+		snap.Users[i] = int(r.users[i].Load())
+	}
+	snap.Failures, snap.Exceptions = r.tables.rows()
+	s.handed++
+	for i, sink := range s.sinks {
+		if err := sink.Consume(ctx, snap); err != nil {
+			f := &s.failed[i]
+			f.count++
+			if f.count == 1 {
+				f.first, f.at = err, snap.Time
+			}
+		}
+	}
+}
+
+// errors returns what the sinks returned.
+func (s *series) errors() error {
+	var errs []error
+	for i, f := range s.failed {
+		if f.count > 0 {
+			errs = append(errs, fmt.Errorf("hand measurements to %T: %d of %d snapshots failed, the first at %s: %w",
+				s.sinks[i], f.count, s.handed, f.at.Format(time.RFC3339), f.first))
+		}
+	}
+	return errors.Join(errs...)
+}
