@@ -15,7 +15,7 @@ const MinMean = 30
 // that slow: the interval of the median or of another quantile assumes less.
 func MeanInterval(mean, variance float64, n uint64) Interval {
 	if n == 0 {
-		return Interval{Warnings: []string{"there are no observations"}}
+		return nothing()
 	}
 	half := z975 * math.Sqrt(max(0, variance)/float64(n))
 	i := Interval{Low: mean - half, High: mean + half}

@@ -25,27 +25,27 @@ type Ordered interface {
 // smallest observation with the probability that l <= B < u; l and u leave at most 2.5% on each side (Conover, Practical
 // Nonparametric Statistics, 3rd ed., section 3.2; Hahn and Meeker, Statistical Intervals, section 5.2).
 //
+// An end for which there is no such observation is infinite.
+//
 // It assumes independent observations. Where they follow one another closely, as the answers of one server do, the true
 // interval is wider.
 func QuantileInterval(s Ordered, q float64) Interval {
 	n := s.Count()
 	if n == 0 {
-		return Interval{Warnings: []string{"there are no observations"}}
+		return nothing()
 	}
 	var i Interval
 	if w := QuantileWarning(n, q); w != "" {
 		i.Warnings = append(i.Warnings, w)
 	}
+	i.Low, i.High = math.Inf(-1), math.Inf(1)
 	l, u := quantileRanks(n, q)
-	if l < 1 {
-		l = 1
-		i.Warnings = append(i.Warnings, fmt.Sprintf("the lower end is only the least of %d observations", n))
+	if l >= 1 {
+		i.Low = s.Quantile(atRank(l, n))
 	}
-	if u > n {
-		u = n
-		i.Warnings = append(i.Warnings, fmt.Sprintf("the upper end is only the greatest of %d observations", n))
+	if u <= n {
+		i.High = s.Quantile(atRank(u, n))
 	}
-	i.Low, i.High = s.Quantile(atRank(l, n)), s.Quantile(atRank(u, n))
 	return i
 }
 

@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 )
 
@@ -92,10 +91,10 @@ func TestQuantileWarnings(t *testing.T) {
 		}
 	}
 	i := QuantileInterval(sorted{1, 2, 3}, 0.99)
-	if i.Low > i.High || i.High != 3 || !strings.Contains(strings.Join(i.Warnings, "; "), "greatest of 3") {
+	if !math.IsInf(i.Low, -1) && i.Low > 3 || !math.IsInf(i.High, 1) || len(i.Warnings) != 1 {
 		t.Errorf("three observations: %+v", i)
 	}
-	if i := QuantileInterval(sorted{}, 0.5); len(i.Warnings) != 1 || i.Low != 0 || i.High != 0 {
+	if i := QuantileInterval(sorted{}, 0.5); len(i.Warnings) != 1 || !math.IsInf(i.Low, -1) || !math.IsInf(i.High, 1) {
 		t.Errorf("no observation: %+v", i)
 	}
 }

@@ -1,12 +1,29 @@
 // Package verdict decides whether a run passed, and says why.
+//
+// A Judge watches the snapshots of a run. It judges the objectives of the plan over one part of the run: of the tests of
+// type load and soak over the longest steady stretch of the shape (of several equally long ones the last), of the others,
+// and of a shape without a steady stretch, over all of it. When nothing follows the part it lasts until the run's end, so
+// that what was under way when the load ended counts: a target that hangs at the end is not flattered.
+//
+// An objective is decided by its value. It fails when the value misses the limit; where the 95% interval of the value
+// includes the limit a warning says so. It is inconclusive only when there are too few samples for the statistic (30 beyond
+// a quantile, 30 in all for a mean or a ratio), unless even the near end of the interval misses the limit.
+//
+// The outcome of a run is, in this order:
+//
+//   - inconclusive when the books do not balance: then no number can be trusted;
+//   - fail when any finding is a failure;
+//   - inconclusive when any finding says that what was measured cannot carry an answer;
+//   - pass.
+//
+// When the generator was late, or made less than the load intended, objectives of latency and of a rate or count not reached
+// are inconclusive where they are missed, since the miss may be our own doing; a missed error or check rate stays a failure.
 package verdict
 
 import (
 	"context"
+	"slices"
 	"time"
-
-	"tidegauge/engine/measure"
-	"tidegauge/engine/plan"
 )
 
 // Outcome is the answer of a run or of one objective.
@@ -19,10 +36,28 @@ const (
 	Inconclusive Outcome = "inconclusive" // what was measured cannot carry an answer
 )
 
+// The codes of findings, for programs; Verdict.Code is the one that decided.
+const (
+	CodeObjective    = "objective"     // an objective was met or missed
+	CodeSamples      = "samples"       // too few samples for an objective
+	CodeNoData       = "no_data"       // nothing was measured of what an objective speaks of, or at all
+	CodeQuery        = "query"         // a PromQL objective could not be evaluated
+	CodeBooks        = "books"         // the accounts do not balance
+	CodeLateness     = "lateness"      // the generator sent too late
+	CodeStartRate    = "start_rate"    // the generator made less load than intended
+	CodeDropped      = "dropped"       // too much due work was never started, for want of a free user
+	CodeExceptions   = "exceptions"    // expressions of the plan failed
+	CodeStopped      = "stopped"       // the run ended before its shape was over
+	CodeAborted      = "aborted"       // a missed objective with `abort` ended the run
+	CodeUnreachable  = "unreachable"   // no request got any answer
+	CodeFailures     = "failures"      // requests failed, and the plan names no objectives
+	CodeNoObjectives = "no_objectives" // nothing failed, and the plan names no objectives
+)
+
 // Finding is one reason.
 type Finding struct {
 	Outcome   Outcome          `json:"outcome"`
-	Code      string           `json:"code"` // objective, lateness, dropped, samples, books, no_data, unreachable, exceptions, stopped, …
+	Code      string           `json:"code"` // one of the constants
 	Message   string           `json:"message"`
 	Objective *ObjectiveResult `json:"objective,omitempty"`
 	Warnings  []string         `json:"warnings,omitempty"`
@@ -32,11 +67,14 @@ type Finding struct {
 type ObjectiveResult struct {
 	Text        string   `json:"text"`
 	Value       *float64 `json:"value"`         // in the unit; null: no data
-	Low         *float64 `json:"low,omitempty"` // 95% confidence interval, where there is one
+	Low         *float64 `json:"low,omitempty"` // 95% confidence interval, where there is one; an open end is left out
 	High        *float64 `json:"high,omitempty"`
 	Threshold   float64  `json:"threshold"`
-	Unit        string   `json:"unit"` // s, ratio, 1/s, 1
+	Unit        string   `json:"unit"` // s, ratio, 1/s, 1; empty for PromQL
 	Samples     uint64   `json:"samples"`
+	Windows     int      `json:"windows,omitempty"`        // windows of `for` that were judged
+	Missed      int      `json:"missed_windows,omitempty"` // those that missed the limit
+	Skipped     int      `json:"skipped_windows,omitempty"`
 	WorstWindow *Window  `json:"worst_window,omitempty"` // for objectives with `for`
 }
 
@@ -47,36 +85,53 @@ type Window struct {
 	Value float64   `json:"value"`
 }
 
+// Part is the part of the run over which objectives were judged.
+type Part struct {
+	Name string    `json:"name"` // "steady part" or "whole run"
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
 // Verdict is the answer of a run.
 type Verdict struct {
 	Outcome  Outcome   `json:"outcome"`
 	Summary  string    `json:"summary"` // one line
-	Findings []Finding `json:"findings"`
+	Part     *Part     `json:"part,omitempty"`
+	Findings []Finding `json:"findings"` // those of the run by weight, then the objectives in the order of the plan
 }
 
-// Querier answers PromQL; store.Store is one.
+// Deciding returns the finding that decided, the first one with the verdict's outcome; nil when there is none.
+func (v Verdict) Deciding() *Finding {
+	i := slices.IndexFunc(v.Findings, func(f Finding) bool { return f.Outcome == v.Outcome })
+	if i < 0 {
+		return nil
+	}
+	return &v.Findings[i]
+}
+
+// Code returns the code of the finding that decided, or "".
+func (v Verdict) Code() string {
+	if f := v.Deciding(); f != nil {
+		return f.Code
+	}
+	return ""
+}
+
+// Objectives returns the findings on objectives.
+func (v Verdict) Objectives() []Finding {
+	var objectives []Finding
+	for _, f := range v.Findings {
+		if f.Objective != nil {
+			objectives = append(objectives, f)
+		}
+	}
+	return objectives
+}
+
+// Querier compares the two sides of a PromQL expression.
 type Querier interface {
-	// Scalar evaluates expr over [from, to] ending at to; the values of all elements.
-	Values(ctx context.Context, expr string, at time.Time) ([]float64, error)
+	// Compare evaluates an expression such as max(x) < 2e9, which has a comparison at its top, at a moment. It returns the
+	// values on the left, those on the right, and whether the comparison held for every element of the left side. No
+	// element on the left is no error: left is then empty and held means nothing.
+	Compare(ctx context.Context, expr string, at time.Time) (left, right []float64, held bool, err error)
 }
-
-// Judge watches a run as a measure.Sink and gives its verdict at the end.
-type Judge struct{}
-
-// Options configure a Judge.
-type Options struct {
-	Plan        *plan.Plan
-	Test        *plan.Test
-	Querier     Querier             // nil: PromQL objectives are inconclusive
-	Abort       func(reason string) // called once, when an objective with `abort` is missed
-	MaxLateness time.Duration       // p99 above which the generator was too late; default 10 ms
-}
-
-// NewJudge returns a judge.
-func NewJudge(o Options) *Judge { panic("stub") }
-
-// Consume implements measure.Sink.
-func (j *Judge) Consume(ctx context.Context, s *measure.Snapshot) error { panic("stub") }
-
-// Verdict decides, after the final snapshot.
-func (j *Judge) Verdict(ctx context.Context) Verdict { panic("stub") }

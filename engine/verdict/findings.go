@@ -1,0 +1,298 @@
+package verdict
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"tidegauge/engine/measure"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/protocol"
+)
+
+// shortfall is the share of due work that may be missing or dropped.
+const shortfall = 0.01
+
+// Verdict decides, after the final snapshot. The context is for PromQL objectives, whose store must have that snapshot and
+// must not have ended the run's series before it.
+func (j *Judge) Verdict(ctx context.Context) Verdict {
+	if j.final == nil {
+		return conclude([]Finding{{Outcome: Inconclusive, Code: CodeNoData, Message: "the run ended before anything was measured"}}, nil, nil)
+	}
+	var findings []Finding
+	for _, check := range []func() *Finding{
+		j.books, j.unreachable, j.nothing, j.aborted, j.late, j.slow, j.dropped, j.excepted, j.stopped, j.failed,
+	} {
+		if f := check(); f != nil {
+			findings = append(findings, *f)
+		}
+	}
+	doubt := j.doubtOf(findings)
+	for i := range findings {
+		if f := &findings[i]; f.Code == CodeAborted {
+			if why := doubt.applies(j.abortedBy); why != "" {
+				f.Outcome, f.Warnings = Inconclusive, append(f.Warnings, "but "+why)
+			}
+		}
+	}
+	for _, o := range j.objectives {
+		findings = append(findings, j.objectiveFinding(ctx, o, doubt))
+	}
+	var p *Part
+	if j.begin != nil {
+		p = &Part{Name: j.part.name(), From: j.begin.at, To: j.end.at}
+	}
+	return conclude(findings, p, j.final)
+}
+
+// doubt says why missed objectives may be our own doing.
+type doubt struct {
+	speed string // of latency, rate and count
+	count string // of counts not reached
+}
+
+func (j *Judge) doubtOf(findings []Finding) doubt {
+	var d doubt
+	for _, f := range findings {
+		switch f.Code {
+		case CodeLateness:
+			d.speed = "the generator was late"
+		case CodeStartRate:
+			d.speed = "the generator made less load than intended"
+		case CodeStopped:
+			d.count = "the run was ended early"
+		}
+	}
+	return d
+}
+
+// applies returns the doubt that takes a missed objective's failure away, or "".
+func (d doubt) applies(o *plan.Objective) string {
+	reached := o.Op != "<" && o.Op != "<="
+	switch {
+	case timed(o):
+		return d.speed
+	case o.Metric == plan.Rate && reached:
+		return d.speed
+	case o.Metric == plan.Count && reached:
+		if d.count != "" {
+			return d.count
+		}
+		return d.speed
+	}
+	return ""
+}
+
+func (j *Judge) books() *Finding {
+	f := j.final
+	if len(f.unbalanced) == 0 {
+		return nil
+	}
+	sum := func(b measure.Books) string {
+		return fmt.Sprintf("intended %d = started %d + dropped %d, started %d = finished %d + cut %d",
+			b.Intended, b.Started, b.Dropped, b.Started, b.Finished, b.Cut)
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeBooks, Message: fmt.Sprintf(
+		"the books do not balance, so no number of this run can be trusted (in %s): iterations %s; requests %s; please report this as a bug",
+		strings.Join(f.unbalanced, ", "), sum(f.iterations), sum(f.requests))}
+}
+
+func (j *Judge) unreachable() *Finding {
+	f := j.final
+	var n uint64
+	var kinds []string
+	for _, o := range []protocol.Outcome{protocol.Refused, protocol.DNS, protocol.TLS, protocol.Timeout} {
+		n += f.outcomes[o]
+		if f.outcomes[o] > 0 {
+			kinds = append(kinds, fmt.Sprintf("%s %d", o, f.outcomes[o]))
+		}
+	}
+	if f.finished == 0 || n != f.finished || f.bytesReceived > 0 {
+		return nil
+	}
+	target := ""
+	if j.o.Plan != nil {
+		target = " " + j.o.Plan.Target.BaseURL
+	}
+	detail := ""
+	if len(j.failures) > 0 && j.failures[0].Detail != "" {
+		detail = ": " + j.failures[0].Detail
+	}
+	return &Finding{Outcome: Fail, Code: CodeUnreachable, Message: fmt.Sprintf(
+		"the target%s gave no answer to any of %s (%s)%s", target, requests(n), strings.Join(kinds, ", "), detail)}
+}
+
+func (j *Judge) nothing() *Finding {
+	f := j.final
+	if f.finished > 0 {
+		return nil
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeNoData, Message: fmt.Sprintf(
+		"no request finished (iterations started: %d, cut at the end: %d)", f.iterations.Started, f.iterations.Cut)}
+}
+
+func (j *Judge) aborted() *Finding {
+	if j.abortedBy == nil {
+		return nil
+	}
+	return &Finding{Outcome: Fail, Code: CodeAborted, Message: fmt.Sprintf(
+		"the run was ended after %s by the objective %s: %s", FormatDuration(j.finalTime.Sub(j.start)), j.abortedBy.Text, j.abortText)}
+}
+
+func (j *Judge) late() *Finding {
+	l := &j.final.lateness
+	if j.begin != nil {
+		if part := j.end.account.lateness.Clone(); part.Count() > j.begin.account.lateness.Count() {
+			part.Subtract(&j.begin.account.lateness)
+			l = part
+		}
+	}
+	p99 := l.Quantile(0.99)
+	if p99 <= j.o.MaxLateness.Seconds() {
+		return nil
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeLateness, Message: fmt.Sprintf(
+		"the generator was late: p50 %s, p99 %s, at most %s (allowed: p99 %s); give it more CPU, or ask for less load",
+		Format(l.Quantile(0.5), "s"), Format(p99, "s"), Format(l.Max(), "s"), Format(j.o.MaxLateness.Seconds(), "s"))}
+}
+
+// slow finds that the generator did not keep to the schedule of an open shape: work that was due was neither started nor
+// dropped although users were free.
+func (j *Judge) slow() *Finding {
+	shape := &j.o.Test.Shape
+	if shape.Model != plan.Open || j.begin == nil || j.early() {
+		return nil
+	}
+	from, to := j.begin, j.loadEnd
+	want := due(shape, from.at.Sub(j.start), to.at.Sub(j.start))
+	allowed := shortfall*want + 1
+	if shape.Poisson {
+		allowed += 3 * math.Sqrt(want)
+	}
+	done := func(m *mark) uint64 { return m.account.iterations.Started + m.account.iterations.Dropped }
+	got := done(to) - done(from)
+	if want-float64(got) <= allowed || shape.MaxUsers > 0 && to.account.users >= shape.MaxUsers {
+		return nil
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeStartRate, Message: fmt.Sprintf(
+		"the generator started %s of %s due iterations in time, less than %.0f%%; give it more CPU, or ask for less load",
+		FormatCount(got), FormatCount(uint64(want+0.5)), 100*(1-shortfall))}
+}
+
+func (j *Judge) dropped() *Finding {
+	b := j.final.iterations
+	if j.begin != nil {
+		now, was := j.end.account.iterations, j.begin.account.iterations
+		b.Dropped, b.Intended = now.Dropped-was.Dropped, now.Intended-was.Intended
+	}
+	if b.Intended == 0 || float64(b.Dropped) <= shortfall*float64(b.Intended) {
+		return nil
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeDropped, Message: fmt.Sprintf(
+		"%s of %s due iterations were never started (%s), for want of a free user: max_users (%d) is too few, or the target too slow",
+		FormatCount(b.Dropped), FormatCount(b.Intended), Format(float64(b.Dropped)/float64(b.Intended), "ratio"), j.o.Test.Shape.MaxUsers)}
+}
+
+func (j *Judge) excepted() *Finding {
+	n := j.final.exceptions
+	if n == 0 {
+		return nil
+	}
+	detail := ""
+	if len(j.exceptions) > 0 {
+		detail = fmt.Sprintf("; in task %s: %s", j.exceptions[0].Task, j.exceptions[0].Message)
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeExceptions, Message: fmt.Sprintf(
+		"expressions of the plan failed %s times, so it did not do what it says%s", FormatCount(n), detail)}
+}
+
+// early reports whether the run ended before its shape was over.
+func (j *Judge) early() bool {
+	return !j.stoppedAt.IsZero() || j.abortedBy != nil || j.finalTime.Sub(j.start) < j.o.Test.Shape.Duration()
+}
+
+func (j *Judge) stopped() *Finding {
+	if j.abortedBy != nil || !j.early() {
+		return nil
+	}
+	at := j.stoppedAt
+	if at.IsZero() {
+		at = j.finalTime
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeStopped, Message: fmt.Sprintf(
+		"the run was ended after %s of %s", FormatDuration(at.Sub(j.start)), FormatDuration(j.o.Test.Shape.Duration()))}
+}
+
+// failed judges a run whose plan names no objectives.
+func (j *Judge) failed() *Finding {
+	f := j.final
+	switch {
+	case len(j.objectives) > 0 || f.finished == 0 || j.unreachable() != nil:
+		return nil
+	case f.failed > 0:
+		return &Finding{Outcome: Fail, Code: CodeFailures, Message: fmt.Sprintf(
+			"the plan names no objectives; %s of %s failed", FormatCount(f.failed), requests(f.finished))}
+	}
+	return &Finding{Outcome: Pass, Code: CodeNoObjectives, Message: "no request failed, but the plan names no objectives to judge speed by",
+		Warnings: []string{"add objectives to the plan, such as p95 < 500ms"}}
+}
+
+func requests(n uint64) string {
+	if n == 1 {
+		return "1 request"
+	}
+	return FormatCount(n) + " requests"
+}
+
+// conclude draws the verdict from its findings.
+func conclude(findings []Finding, p *Part, a *account) Verdict {
+	v := Verdict{Outcome: Pass, Part: p, Findings: findings}
+	has := func(o Outcome) bool {
+		return slices.ContainsFunc(findings, func(f Finding) bool { return f.Outcome == o })
+	}
+	switch {
+	case findings[0].Code == CodeBooks:
+		v.Outcome = Inconclusive
+	case has(Fail):
+		v.Outcome = Fail
+	case has(Inconclusive):
+		v.Outcome = Inconclusive
+	}
+	v.Summary = summary(&v, a)
+	return v
+}
+
+// summary says the verdict's reason in one line.
+func summary(v *Verdict, a *account) string {
+	main := v.Deciding()
+	objectives := v.Objectives()
+	if v.Outcome == Pass && main.Objective != nil {
+		all := "the objective is met"
+		if n := len(objectives); n > 1 {
+			all = fmt.Sprintf("all %d objectives are met", n)
+		}
+		length := v.Part.To.Sub(v.Part.From)
+		return fmt.Sprintf("%s over %s (%s); %s, %s failed", all, FormatDuration(length.Round(100*time.Millisecond)), v.Part.Name,
+			requests(a.finished), Format(float64(a.failed)/float64(a.finished), "ratio"))
+	}
+	s := main.Message
+	var more int
+	for i := range v.Findings {
+		if f := &v.Findings[i]; f != main && f.Outcome == v.Outcome {
+			more++
+		}
+	}
+	switch {
+	case more == 0:
+	case main.Objective != nil && v.Outcome == Fail:
+		s += fmt.Sprintf(" (%d of %d objectives missed)", more+1, len(objectives))
+	case more == 1:
+		s += " (and one more reason)"
+	default:
+		s += fmt.Sprintf(" (and %d more reasons)", more)
+	}
+	return s
+}

@@ -1,0 +1,172 @@
+package verdict
+
+import (
+	"context"
+	"time"
+
+	"tidegauge/engine/measure"
+	"tidegauge/engine/plan"
+)
+
+// Options configure a Judge.
+type Options struct {
+	Plan    *plan.Plan
+	Test    *plan.Test
+	Run     string  // the run's id, for $run in PromQL
+	Querier Querier // nil: PromQL objectives are inconclusive
+	// Abort is called once, when an objective with `abort` is missed, from the goroutine that calls Consume: it must return
+	// at once. nil: the run goes on, and fails.
+	Abort       func(reason string)
+	MaxLateness time.Duration // p99 above which the generator was too late; default 10 ms
+}
+
+// Judge watches a run as a measure.Sink and gives its verdict at the end. Its memory does not grow with the run. Consume
+// is for the one goroutine that hands on snapshots, and everything else for after the last of them.
+type Judge struct {
+	o    Options
+	part part
+
+	objectives []*objective
+	begin      *mark    // where the part begins; nil: not reached yet
+	loadEnd    *mark    // where the load of the part ends
+	end        *mark    // where the part ends: that, or the end of the run
+	final      *account // of the whole run
+	finalTime  time.Time
+	start      time.Time
+	failures   []measure.Failure // a few of the run's
+	exceptions []measure.Exception
+
+	abortedBy *plan.Objective // nil: not aborted
+	abortText string
+	stoppedAt time.Time
+}
+
+// mark is the state of the run at a boundary of the part.
+type mark struct {
+	at      time.Time
+	account *account
+}
+
+// objective is an objective with what was collected for it.
+type objective struct {
+	*plan.Objective
+	sel        selection
+	begin, end sums // cumulative, at the ends of the part
+	windows    *windows
+}
+
+// NewJudge returns a judge.
+func NewJudge(o Options) *Judge {
+	if o.MaxLateness == 0 {
+		o.MaxLateness = 10 * time.Millisecond
+	}
+	return &Judge{o: o, part: partOf(o.Test)}
+}
+
+// Stopped tells the judge that the run was ended at that time, before its shape was over, by a person and not by Abort.
+// Without it a run that ended early is recognised by its length alone.
+func (j *Judge) Stopped(at time.Time) { j.stoppedAt = at }
+
+// Consume implements measure.Sink. It returns no error.
+func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
+	if j.objectives == nil {
+		j.bind(s.Names)
+		j.start = s.Start
+	}
+	at := s.Time.Sub(s.Start)
+	inside := j.begin != nil && j.end == nil // the interval that ends with s lies in the part
+	if inside && j.loadEnd == nil {
+		j.slide(s)
+	}
+	if inside {
+		if j.loadEnd == nil && (at >= j.part.end || s.Final) {
+			j.loadEnd = markAt(s)
+		}
+		if s.Final || j.loadEnd != nil && !j.part.open {
+			j.finish(s)
+		}
+	}
+	if j.begin == nil && at >= j.part.begin && !s.Final {
+		j.begin = markAt(s)
+		for _, o := range j.objectives {
+			o.begin.collect(o.Objective, o.sel, s.Total)
+		}
+	}
+	if j.begin != nil && j.end == nil {
+		j.watch(s)
+	}
+	if s.Final {
+		j.finalTime, j.final = s.Time, accountOf(s)
+		j.failures = append(j.failures, s.Failures[:min(3, len(s.Failures))]...)
+		j.exceptions = append(j.exceptions, s.Exceptions[:min(3, len(s.Exceptions))]...)
+	}
+	return nil
+}
+
+func markAt(s *measure.Snapshot) *mark { return &mark{at: s.Time, account: accountOf(s)} }
+
+// bind resolves what the objectives select.
+func (j *Judge) bind(names *measure.Names) {
+	j.objectives = make([]*objective, len(j.o.Test.Objectives))
+	for i := range j.o.Test.Objectives {
+		o := &objective{Objective: &j.o.Test.Objectives[i]}
+		if o.Metric != plan.PromQL {
+			o.sel = selectNames(o.Objective, names)
+			if o.For > 0 {
+				o.windows = newWindows(o.For)
+			}
+		}
+		j.objectives[i] = o
+	}
+}
+
+// slide hands the interval to the windows, and ends the run when a window with `abort` is missed.
+func (j *Judge) slide(s *measure.Snapshot) {
+	for _, o := range j.objectives {
+		if o.windows == nil {
+			continue
+		}
+		o.windows.cur.collect(o.Objective, o.sel, s.Delta)
+		if missed := o.windows.advance(o.Objective, s.Since, s.Time); missed != nil && o.Abort {
+			j.abort(o.Objective, windowText(o.Objective, missed, j.start))
+		}
+	}
+}
+
+// watch ends the run when an objective with `abort` and without windows is missed beyond doubt so far.
+func (j *Judge) watch(s *measure.Snapshot) {
+	if s.Final || j.abortedBy != nil {
+		return
+	}
+	for _, o := range j.objectives {
+		if !o.Abort || o.windows != nil || o.Metric == plan.PromQL {
+			continue
+		}
+		var now sums
+		now.collect(o.Objective, o.sel, s.Total)
+		now.subtract(&o.begin)
+		r := evaluate(o.Objective, &now, s.Time.Sub(j.begin.at))
+		if r.outcome == Fail && r.settled {
+			j.abort(o.Objective, Format(r.value, r.unit)+" so far")
+		}
+	}
+}
+
+func (j *Judge) abort(o *plan.Objective, text string) {
+	if j.abortedBy != nil {
+		return
+	}
+	j.abortedBy, j.abortText = o, text
+	if j.o.Abort != nil {
+		j.o.Abort("objective " + o.Text + " missed: " + text)
+	}
+}
+
+// finish takes the state at the end of the part.
+func (j *Judge) finish(s *measure.Snapshot) {
+	j.end = markAt(s)
+	for _, o := range j.objectives {
+		o.end.collect(o.Objective, o.sel, s.Total)
+		o.end.subtract(&o.begin)
+	}
+}

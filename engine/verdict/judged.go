@@ -1,0 +1,158 @@
+package verdict
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"tidegauge/engine/plan"
+)
+
+// objectiveFinding decides one objective.
+func (j *Judge) objectiveFinding(ctx context.Context, o *objective, d doubt) Finding {
+	if j.begin == nil {
+		return noData(o.Objective, fmt.Sprintf("%s: the run ended before its %s began", o.Text, j.part.name()))
+	}
+	if o.Metric == plan.PromQL {
+		return j.promQL(ctx, o.Objective)
+	}
+	e := evaluate(o.Objective, &o.end, j.loadEnd.at.Sub(j.begin.at))
+	f := Finding{Outcome: e.outcome, Code: e.code, Objective: e.result(o.Objective)}
+	if e.outcome != Inconclusive {
+		if w := e.straddles(o.Objective); w != "" {
+			f.Warnings = append(f.Warnings, w)
+		}
+	}
+	f.Message = j.message(o, &e)
+	if o.windows != nil {
+		j.addWindows(&f, o)
+	}
+	f.Warnings = append(f.Warnings, cautions(o)...)
+	if f.Outcome == Fail {
+		if why := d.applies(o.Objective); why != "" {
+			f.Outcome = Inconclusive
+			f.Warnings = append(f.Warnings, "missed, but "+why)
+		}
+	}
+	return f
+}
+
+func noData(o *plan.Objective, message string) Finding {
+	return Finding{Outcome: Inconclusive, Code: CodeNoData, Message: message,
+		Objective: &ObjectiveResult{Text: o.Text, Threshold: o.Threshold, Unit: unitOf(o)}}
+}
+
+// message says what an objective came to.
+func (j *Judge) message(o *objective, e *evaluation) string {
+	switch {
+	case !e.hasValue && o.Metric == plan.CheckRate:
+		return o.Text + ": none of the checks it selects had a result"
+	case !e.hasValue:
+		return o.Text + ": none of the requests it selects finished"
+	case e.outcome == Inconclusive:
+		return fmt.Sprintf("%s: %s, but %s", o.Text, Format(e.value, e.unit), e.few)
+	case e.outcome == Fail:
+		return fmt.Sprintf("%s missed: %s", o.Text, Format(e.value, e.unit))
+	}
+	return fmt.Sprintf("%s met: %s", o.Text, Format(e.value, e.unit))
+}
+
+// addWindows adds what the windows of `for` came to.
+func (j *Judge) addWindows(f *Finding, o *objective) {
+	w := o.windows
+	r := f.Objective
+	r.Windows, r.Missed, r.Skipped, r.WorstWindow = w.judged, w.missed, w.skipped, w.worst
+	switch {
+	case w.missed > 0:
+		at := windowText(o.Objective, w.worst, j.start)
+		if f.Outcome == Fail {
+			f.Message += ", at worst " + at
+		} else {
+			f.Message = fmt.Sprintf("%s missed: %s", o.Text, at)
+		}
+		f.Outcome, f.Code = Fail, CodeObjective
+	case w.judged == 0 && f.Outcome == Pass:
+		f.Outcome, f.Code = Inconclusive, CodeSamples
+		f.Message += fmt.Sprintf(", but no window of %s could be judged", FormatDuration(w.length))
+	}
+	if w.skipped > 0 {
+		f.Warnings = append(f.Warnings, fmt.Sprintf("%d of %d windows of %s had too few samples and were not judged",
+			w.skipped, w.skipped+w.judged, FormatDuration(w.length)))
+	}
+}
+
+// cautions says what a distribution of times hides.
+func cautions(o *objective) []string {
+	s := &o.end
+	if !timed(o.Objective) || s.finished == 0 {
+		return nil
+	}
+	var w []string
+	if float64(s.failed) > shortfall*float64(s.finished) {
+		w = append(w, fmt.Sprintf("%s of the requests failed, and their times count too", Format(float64(s.failed)/float64(s.finished), "ratio")))
+	}
+	if all := s.finished + s.cut; float64(s.cut) > shortfall*float64(all) {
+		w = append(w, fmt.Sprintf("%s of the requests were cut at the end, and their times are missing; a longer stop_timeout lets them finish",
+			Format(float64(s.cut)/float64(all), "ratio")))
+	}
+	return w
+}
+
+// promQL asks the store.
+func (j *Judge) promQL(ctx context.Context, o *plan.Objective) Finding {
+	r := &ObjectiveResult{Text: o.Text, Threshold: o.Threshold}
+	f := Finding{Outcome: Inconclusive, Code: CodeQuery, Objective: r}
+	if j.o.Querier == nil {
+		f.Message = o.Text + ": there is no store to ask"
+		return f
+	}
+	left, right, held, err := j.o.Querier.Compare(ctx, expand(o.PromQL, j.o.Run, j.end.at.Sub(j.begin.at)), j.end.at)
+	if err != nil {
+		f.Message = fmt.Sprintf("%s: %v", o.Text, err)
+		return f
+	}
+	if len(right) > 0 && finite(right[0]) {
+		r.Threshold = right[0]
+	}
+	if len(left) == 0 || len(right) == 0 || !finite(left[0]) {
+		f.Code, f.Message = CodeNoData, o.Text+": the store has no data for it"
+		return f
+	}
+	r.Value, r.Samples = &left[0], uint64(len(left))
+	f.Code, f.Outcome = CodeObjective, Pass
+	word := "met"
+	if !held {
+		f.Outcome, word = Fail, "missed"
+	}
+	f.Message = fmt.Sprintf("%s %s: %s", o.Text, word, list(left))
+	return f
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// expand puts the run's id for $run and the length of the judged part for $range.
+func expand(expr, run string, length time.Duration) string {
+	length = max(length.Round(time.Millisecond), time.Millisecond)
+	text := strconv.FormatInt(length.Milliseconds(), 10) + "ms"
+	if length%time.Second == 0 {
+		text = strconv.FormatInt(int64(length/time.Second), 10) + "s"
+	}
+	return strings.NewReplacer("$run", run, "$range", text).Replace(expr)
+}
+
+// list writes a few values.
+func list(values []float64) string {
+	const most = 3
+	var parts []string
+	for _, v := range values[:min(most, len(values))] {
+		parts = append(parts, Format(v, ""))
+	}
+	s := strings.Join(parts, ", ")
+	if len(values) > most {
+		s += fmt.Sprintf(" and %d more", len(values)-most)
+	}
+	return s
+}
