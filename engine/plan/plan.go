@@ -4,6 +4,7 @@ package plan
 import (
 	"time"
 
+	"tidegauge/engine/feed"
 	"tidegauge/engine/value"
 )
 
@@ -27,7 +28,7 @@ type Plan struct {
 // Target is the system that is loaded.
 type Target struct {
 	Pos              Pos
-	BaseURL          string
+	BaseURL          string        // without a slash at the end
 	Timeout          time.Duration // of one request, from the send
 	Headers          []Header
 	Auth             *Auth
@@ -50,7 +51,7 @@ type Auth struct {
 	Token          *value.Template
 }
 
-// TLS says how the target's certificate is judged and which one we show. Files are relative to the plan.
+// TLS says how the target's certificate is judged and which one we show. Files are resolved against the plan's folder.
 type TLS struct {
 	Pos                Pos
 	CAFile             string
@@ -60,22 +61,16 @@ type TLS struct {
 }
 
 // Order is how rows of test data are handed out.
-type Order string
-
-// The orders.
-const (
-	Sequential Order = "sequential" // one after the other to whoever asks, from the start again at the end
-	Random     Order = "random"
-	Unique     Order = "unique" // each virtual user keeps a row of its own; more users than rows is an error of the plan
-)
+type Order = feed.Order
 
 // Data is a file of test data: rows with named columns.
 type Data struct {
 	Pos    Pos
 	Name   string
 	File   string // resolved against the plan's folder
-	Format string // csv, json, jsonl
+	Format string // csv, json, jsonl; empty: by the ending of File
 	Order  Order
+	Rows   int // how many there were when the plan was read
 }
 
 // UserClass is a kind of virtual user.
@@ -86,6 +81,7 @@ type UserClass struct {
 	Fixed  int // closed model: exactly so many of them, spawned first; Weight is then ignored
 	Wait   Wait
 	Tasks  []Task
+	Data   []string // names of the data sets that its texts mention, sorted
 }
 
 // WaitKind is the way a user waits between two iterations (closed model).
@@ -238,24 +234,11 @@ type Test struct {
 	Objectives  []Objective   // the plan's and the test's own
 }
 
-// Duration returns how long the shape lasts.
-func (s *Shape) Duration() time.Duration {
-	var d time.Duration
-	for _, st := range s.Stages {
-		d += st.Over
-	}
-	return d
-}
-
-// Options are the circumstances a plan is read in. The zero Options read no environment and change nothing.
+// Options are the circumstances a plan is read in. The zero Options read no environment.
 type Options struct {
 	Getenv func(string) (string, bool) // for ${env.NAME}; nil: no variable is set
-	// Overrides, as Locust's flags have them. Zero: as the plan says.
-	Host        string
-	Users       int
-	SpawnRate   float64
-	RunTime     time.Duration
-	Tags        []string
-	ExcludeTags []string
-	StopTimeout time.Duration
+	// CheckPromQL says what is wrong with an expression of an objective; nil: nothing is checked. $run and $range are
+	// filled in with something of the same length. If the error, or one it wraps, has a method Offset() int, that is the
+	// byte at which the mistake is.
+	CheckPromQL func(expr string) error
 }

@@ -1,0 +1,189 @@
+package plan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// The bounds of a plan. They are far above what anybody writes, and keep what a file can cost in time and memory small.
+const (
+	maxSource = 1 << 20 // bytes
+	maxNodes  = 100_000 // nodes, with aliases written out
+	maxDepth  = 60      // of nesting
+)
+
+const minimalPlan = `a minimal plan is
+    target: {base_url: "http://localhost:8000"}
+    classes: {User: {tasks: [{get: /}]}}
+    tests: {load: {arrivals: 10/s, duration: 1m}}`
+
+// document returns the root of the one YAML document that a plan is, or nil after reporting why there is none.
+func (d *decoder) document() *yaml.Node {
+	begin := Pos{Line: 1, Column: 1}
+	if len(d.source.text) > maxSource {
+		d.report(begin, "", "the file has %d bytes, expected a plan of at most %d", len(d.source.text), maxSource)
+		return nil
+	}
+	if at, why := d.source.unreadable(); at >= 0 {
+		d.report(d.source.pos(at), "", "%s", why)
+		return nil
+	}
+	documents, err := decodeYAML(d.source.text, 2)
+	if err != nil {
+		d.syntaxError(err)
+		return nil
+	}
+	if len(documents) == 0 || isNull(documents[0].Content[0]) {
+		d.report(begin, "", "the file is empty, expected a plan; %s", strings.Join(strings.Fields(minimalPlan), " "))
+		return nil
+	}
+	if len(documents) > 1 {
+		d.report(d.source.pos(d.source.start(documents[1])), "", "a second document begins here, expected one plan in a file (one plan can name any number of tests)")
+	}
+	root := documents[0].Content[0]
+	if !d.bounded(root) {
+		return nil
+	}
+	return root
+}
+
+// decodeYAML reads at most limit documents.
+func decodeYAML(text []byte, limit int) (documents []*yaml.Node, err error) {
+	// The library panics on some malformed comments.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("yaml: %v", r)
+		}
+	}()
+	reader := yaml.NewDecoder(bytes.NewReader(text))
+	for len(documents) < limit {
+		var n yaml.Node
+		err := reader.Decode(&n)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return documents, err
+		}
+		if n.Kind == yaml.DocumentNode && len(n.Content) == 1 {
+			documents = append(documents, &n)
+		}
+	}
+	return documents, nil
+}
+
+var (
+	yamlPrefix    = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+	unknownAnchor = regexp.MustCompile(`unknown anchor '(.*)' referenced`)
+)
+
+// syntaxError reports what the YAML library said. Its line is often the beginning of the surrounding block, or missing, so
+// the line is looked for: the one after the longest beginning of the file that is correct YAML.
+func (d *decoder) syntaxError(err error) {
+	message := yamlPrefix.ReplaceAllString(err.Error(), "")
+	line := 1
+	if m := yamlPrefix.FindStringSubmatch(err.Error()); m != nil && m[1] != "" {
+		line, _ = strconv.Atoi(m[1]) // digits by the pattern; what overflows is moved inside the file
+	}
+	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
+		if at := bytes.Index(d.source.text, []byte("*"+m[1])); at >= 0 {
+			d.report(d.source.pos(at), "", "*%s refers to nothing, expected an anchor &%s before it", m[1], m[1])
+			return
+		}
+	}
+	if found := d.firstWrongLine(); found > 0 {
+		line = found
+	}
+	text := string(d.source.line(line))
+	column := 1 + len(text) - len(strings.TrimLeft(text, " "))
+	d.report(d.source.pos(d.source.offset(line, column)), "", "not YAML: %s%s", message, syntaxHint(message, text))
+}
+
+// firstWrongLine returns the number of the line with which the text stops being YAML, or 0 if that takes too long to find.
+func (d *decoder) firstWrongLine() int {
+	budget := 4 * maxSource
+	for line := len(d.source.lines); line > 1; line-- {
+		end := d.source.lines[line-1]
+		if budget -= end; budget < 0 {
+			return 0
+		}
+		if _, err := decodeYAML(d.source.text[:end], 2); err != nil {
+			continue
+		}
+		for line < len(d.source.lines) && isBlank(d.source.line(line)) {
+			line++
+		}
+		return line
+	}
+	return 1
+}
+
+func isBlank(line []byte) bool {
+	line = bytes.TrimSpace(line)
+	return len(line) == 0 || line[0] == '#'
+}
+
+// syntaxHint says what to do about the mistakes that people make.
+func syntaxHint(message, line string) string {
+	trimmed := strings.TrimLeft(line, " ")
+	switch {
+	case strings.HasPrefix(trimmed, "\t"):
+		return "; indent with spaces, not tabs"
+	case strings.Contains(message, "mapping values are not allowed"):
+		return "; check the indentation, and put text with \": \" in quotes"
+	case strings.Contains(line, "${") && strings.ContainsAny(line, "{["):
+		return "; inside { } and [ ] put text with ${...} in quotes"
+	case strings.Contains(message, "cannot start any token"):
+		return "; put text that begins with @, ` or % in quotes"
+	case strings.Contains(message, "',' or"):
+		return "; a bracket is not closed, or a comma is missing"
+	case strings.Contains(message, "did not find expected"):
+		return "; check the indentation"
+	}
+	return ""
+}
+
+// bounded reports whether the tree, with aliases written out, is of sensible size; if not, it says where it is not.
+// Everything that walks the tree afterwards can rely on it.
+func (d *decoder) bounded(root *yaml.Node) bool {
+	nodes := 0
+	open := map[*yaml.Node]bool{} // anchors that are being written out
+	var walk func(n *yaml.Node, depth int) bool
+	walk = func(n *yaml.Node, depth int) bool {
+		at := d.source.pos(d.source.start(n))
+		nodes++
+		switch {
+		case depth > maxDepth:
+			d.report(at, "", "nested more than %d deep, expected a plan", maxDepth)
+			return false
+		case nodes > maxNodes:
+			d.report(at, "", "the plan has more than %d values with its aliases written out, expected fewer", maxNodes)
+			return false
+		case n.Kind == yaml.AliasNode:
+			if open[n.Alias] {
+				d.report(at, "", "*%s contains itself, expected an alias of something that ends", n.Value)
+				return false
+			}
+			open[n.Alias] = true
+			defer delete(open, n.Alias)
+			return walk(n.Alias, depth+1)
+		case n.Anchor != "" && !open[n]:
+			open[n] = true
+			defer delete(open, n)
+		}
+		for _, c := range n.Content {
+			if !walk(c, depth+1) {
+				return false
+			}
+		}
+		return true
+	}
+	return walk(root, 0)
+}

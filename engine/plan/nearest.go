@@ -1,0 +1,88 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// nearest returns the candidate that is most likely meant by a word, or "" if none is near.
+func nearest(word string, candidates []string) string {
+	best, least := "", 0
+	for _, c := range candidates {
+		if len(c) > 2*len(word)+2 || len(word) > 2*len(c)+2 {
+			continue
+		}
+		distance := distance([]rune(strings.ToLower(word)), []rune(strings.ToLower(c)))
+		if distance > max(1, (len(word)+1)/3) {
+			continue
+		}
+		if best == "" || distance < least {
+			best, least = c, distance
+		}
+	}
+	return best
+}
+
+// distance is the Damerau-Levenshtein distance (optimal string alignment): how many insertions, deletions, replacements and
+// exchanges of neighbours make one word of the other.
+func distance(a, b []rune) int {
+	before, row, next := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range a {
+		next[0] = i + 1
+		for j := range b {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next[j+1] = min(row[j]+cost, row[j+1]+1, next[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
+		}
+		before, row, next = row, next, before
+	}
+	return row[len(b)]
+}
+
+// list joins words for a sentence: a, b and c.
+func list(words []string) string { return join(words, "and") }
+
+// oneOf joins words for a sentence: one of a, b and c; a single one stands for itself.
+func oneOf(words []string) string {
+	if len(words) == 1 {
+		return words[0]
+	}
+	return "one of " + join(words, "or")
+}
+
+func join(words []string, last string) string {
+	const most = 40
+	if len(words) > most {
+		words = append(append([]string(nil), words[:most]...), fmt.Sprintf("%d more", len(words)-most))
+	}
+	switch len(words) {
+	case 0:
+		return "nothing"
+	case 1:
+		return words[0]
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
+}
+
+// unknownName says that a name is not one of those there are, and which was probably meant.
+func unknownName(kind, name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return fmt.Sprintf("unknown %s %s, did you mean %s?", kind, quoted(name), quoted(near))
+	}
+	all := make([]string, len(known))
+	for i, k := range known {
+		all[i] = quoted(k)
+	}
+	if len(all) == 0 {
+		return fmt.Sprintf("unknown %s %s, and the plan has none", kind, quoted(name))
+	}
+	return fmt.Sprintf("unknown %s %s, expected %s", kind, quoted(name), oneOf(all))
+}

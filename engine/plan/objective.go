@@ -1,0 +1,189 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+const objectiveForm = "text such as p95 < 500ms, error_rate < 0.1% or p99{name=\"GET /x\"} < 1s for 30s, abort, or a mapping with promql"
+
+func (d *decoder) objectives(n node, p *Plan) []Objective {
+	var all []Objective
+	for _, item := range d.items(n, "objectives such as p95 < 500ms") {
+		var o Objective
+		var ok bool
+		if item.Kind == yaml.MappingNode {
+			o, ok = d.promQL(item)
+		} else {
+			o, ok = d.objective(item, p)
+		}
+		if ok {
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+func (d *decoder) objective(n node, p *Plan) (Objective, bool) {
+	text, ok := d.scalar(n, objectiveForm)
+	if !ok {
+		return Objective{}, false
+	}
+	parsed, err := parseObjective(text)
+	if err != nil {
+		d.wrongAt(n, err.offset, "%s", err.message)
+		return Objective{}, false
+	}
+	parsed.Pos = d.pos(n)
+	if p.Classes == nil {
+		return parsed.Objective, true // there is nothing to compare with
+	}
+	requests := p.requests(nil)
+	unknown := false
+	for _, l := range parsed.labels {
+		known := valuesOf(l.name, requests)
+		if slices.Contains(known, l.value) || d.nameless && l.name != "class" {
+			continue
+		}
+		unknown = true
+		d.wrongAt(n, l.offset, "%s", unknownName(l.name, l.value, known))
+	}
+	if !unknown && !d.nameless && !parsed.concerns(requests) {
+		d.wrongAt(n, parsed.labels[0].offset, "no request of the plan has all of these, expected labels of one request")
+		return Objective{}, false
+	}
+	return parsed.Objective, !unknown
+}
+
+// labelled is a request with what a selector can ask of it.
+type labelled struct {
+	class   string
+	request *Request
+}
+
+// requests returns the requests of a test, or of the whole plan.
+func (p *Plan) requests(t *Test) []labelled {
+	var all []labelled
+	for i := range p.Classes {
+		c := &p.Classes[i]
+		for j := range c.Tasks {
+			if t != nil && (!t.TakesPart(c) || !t.Runs(&c.Tasks[j])) {
+				continue
+			}
+			for _, s := range c.Tasks[j].Steps {
+				if s.Request != nil {
+					all = append(all, labelled{c.Name, s.Request})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// values returns the values that a label of a request has.
+func (l labelled) values(label string) []string {
+	switch label {
+	case "class":
+		return []string{l.class}
+	case "name":
+		return []string{l.request.Name}
+	case "method":
+		return []string{l.request.Method}
+	}
+	var checks []string
+	for _, c := range l.request.Checks {
+		checks = append(checks, c.Name)
+	}
+	return checks
+}
+
+// valuesOf returns the values that a label has in a plan, each once.
+func valuesOf(label string, requests []labelled) []string {
+	var all []string
+	for _, r := range requests {
+		for _, v := range r.values(label) {
+			if !slices.Contains(all, v) {
+				all = append(all, v)
+			}
+		}
+	}
+	return all
+}
+
+// concerns reports whether an objective says something about one of the requests. One about everything always does.
+func (o *Objective) concerns(requests []labelled) bool {
+	return len(o.Selector) == 0 || slices.ContainsFunc(requests, func(r labelled) bool {
+		for label, v := range o.Selector {
+			if !slices.Contains(r.values(label), v) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// promQL reads an objective that is an expression over the store.
+func (d *decoder) promQL(n node) (Objective, bool) {
+	o := Objective{Pos: d.pos(n), Metric: PromQL}
+	if len(n.Content) == 2 && n.Content[0].Kind == yaml.ScalarNode {
+		if _, offset, err := parseMetric(n.Content[0].Value); err == nil && offset > 0 {
+			d.wrong(n, "a mapping, expected text: - %s < …", n.Content[0].Value)
+			return o, false
+		}
+	}
+	before := len(d.errs)
+	found, known := d.mapping(n, "an objective",
+		field{"promql", func(n node) { o.PromQL = d.promQLText(n) }},
+		field{"for", into(&o.For, d.positive)},
+		field{"abort", into(&o.Abort, d.boolean)},
+	)
+	if _, ok := found["promql"]; !ok && known {
+		d.wrong(n, "promql is missing, expected an expression with a comparison, such as promql: max(up) == 1")
+	}
+	o.Text = oneLine(o.PromQL)
+	return o, len(d.errs) == before
+}
+
+func (d *decoder) promQLText(n node) string {
+	text, ok := d.scalar(n, "an expression with a comparison, such as max(up) == 1")
+	if !ok {
+		return ""
+	}
+	if !strings.ContainsAny(promQLIgnored.ReplaceAllString(text, ""), "<>=") {
+		d.wrong(n, "the expression compares nothing, expected a comparison such as max(up) == 1")
+		return ""
+	}
+	if d.options.CheckPromQL == nil {
+		return text
+	}
+	if err := d.options.CheckPromQL(sampleOf(text)); err != nil {
+		offset := 0
+		var placed interface{ Offset() int }
+		if errors.As(err, &placed) {
+			offset = placed.Offset()
+		}
+		d.wrongAt(n, min(max(offset, 0), len(text)), "%s", oneLine(err.Error()))
+	}
+	return text
+}
+
+// promQLIgnored is where an operator of PromQL compares no values: in strings and selectors.
+var promQLIgnored = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^}]*\}`)
+
+// sampleOf fills in the parts of an expression that are known when it runs, with something of the same length.
+func sampleOf(text string) string {
+	return strings.NewReplacer("$range", "10000s", "$run", "run0").Replace(text)
+}
+
+// objectiveError is a mistake in the text of an objective.
+type objectiveError struct {
+	offset  int
+	message string
+}
+
+func (e *objectiveError) Error() string { return fmt.Sprintf("at %d: %s", e.offset, e.message) }

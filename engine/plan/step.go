@@ -1,0 +1,316 @@
+package plan
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"tidegauge/engine/value"
+)
+
+// methods are the keys of a step that make it a request.
+var methods = []string{"get", "post", "put", "patch", "delete", "head", "options"}
+
+// maxBodyFile is how large a body from a file may be.
+const maxBodyFile = 64 << 20
+
+// steps reads a flow. What a step extracts is known to those after it.
+func (d *decoder) steps(n node, names value.Names) []Step {
+	names = maps.Clone(names)
+	var steps []Step
+	for _, item := range d.items(n, "steps") {
+		b := d.newStep(item, names)
+		found, known := d.mapping(item, "a step", b.fields()...)
+		b.finish(found, known)
+		steps = append(steps, b.step)
+	}
+	return steps
+}
+
+// stepBuilder gathers the parts of a step.
+type stepBuilder struct {
+	d       *decoder
+	n       node
+	names   value.Names // what expressions may use; gets what the step extracts
+	step    Step
+	request *Request
+	url     node
+	params  value.Object
+	methods []string
+}
+
+func (d *decoder) newStep(n node, names value.Names) *stepBuilder {
+	return &stepBuilder{
+		d: d, n: n, names: names,
+		step: Step{Pos: d.pos(n)}, request: &Request{Pos: d.pos(n)},
+	}
+}
+
+// fields is the table of the keys of a step. Extractions come last, so that nothing else of the step can use them.
+func (b *stepBuilder) fields() []field {
+	d, r := b.d, b.request
+	var fields []field
+	for _, m := range methods {
+		fields = append(fields, field{m, func(n node) {
+			b.methods = append(b.methods, m)
+			b.url, r.Method = n, strings.ToUpper(m)
+		}})
+	}
+	return append(fields,
+		field{"name", into(&r.Name, d.name)},
+		field{"params", func(n node) { b.params = d.pairs(n, "query parameters") }},
+		field{"headers", func(n node) { r.Headers = d.headers(n, b.names) }},
+		field{"json", b.json},
+		field{"form", b.form},
+		field{"body", func(n node) { r.Body = d.template(n, b.names) }},
+		field{"body_file", b.bodyFile},
+		field{"auth", func(n node) { r.Auth = d.auth(n, b.names) }},
+		field{"timeout", into(&r.Timeout, d.positive)},
+		field{"check", func(n node) { r.Checks = d.checks(n, b.names) }},
+		field{"if", func(n node) { b.step.If = d.condition(n, b.names) }},
+		field{"wait", func(n node) {
+			if w, ok := d.pause(n); ok {
+				b.step.Wait = &w
+			}
+		}},
+		field{"extract", func(n node) { r.Extract = d.extract(n, b.names) }},
+	)
+}
+
+// finish checks what belongs together and completes the step.
+func (b *stepBuilder) finish(found map[string]member, known bool) {
+	d, r := b.d, b.request
+	if wait, ok := found["wait"]; ok {
+		for _, key := range slices.Sorted(maps.Keys(found)) {
+			if key != "wait" && key != "if" {
+				d.wrong(found[key].key, "%s is given beside wait in line %d, expected a step of its own: a step is a request or a wait", key, d.pos(wait.key).Line)
+			}
+		}
+		return
+	}
+	b.step.Request = r
+	if only := d.exactlyOne(b.n, found, known, methods...); only == "" {
+		d.nameless = true
+		return
+	}
+	d.atMostOne(found, "json", "form", "body", "body_file")
+	r.Pos = d.pos(found[b.methods[0]].key)
+	d.requests[r] = found[b.methods[0]].key
+	b.finishURL(found)
+}
+
+// finishURL compiles the URL with the query parameters, and names the request if the plan does not.
+func (b *stepBuilder) finishURL(found map[string]member) {
+	d, r := b.d, b.request
+	path, ok := d.scalar(b.url, "a path such as /payments/${id}")
+	if _, named := found["name"]; !named && ok {
+		r.Name = r.Method + " " + path
+		if err := checkName(r.Name); err != nil {
+			d.wrong(b.url, "%v; give the request a name", err)
+		}
+	}
+	if r.Name == "" {
+		d.nameless = true
+	}
+	if !ok {
+		return
+	}
+	if !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "http://") && !strings.HasPrefix(path, "https://") && !strings.HasPrefix(path, "${") {
+		d.wrong(b.url, "%s does not begin with /, expected a path such as /payments/${id}, or a whole URL", describe(b.url))
+		return
+	}
+	compiler := d.compiler(b.names)
+	var err error
+	if r.URL, err = compiler.URL(path); err != nil {
+		d.expression(b.url, err)
+		return
+	}
+	eachPart(path, func(text string, literal bool) {
+		if literal && strings.Contains(text, "#") {
+			d.wrong(b.url, "%s has a fragment, which is never sent, expected none, or %%23 for the character itself", describe(b.url))
+		}
+	})
+	if _, err := compiler.Form(b.params); err != nil {
+		d.expression(found["params"].value, err)
+	} else if r.URL, err = compiler.URL(withQuery(path, b.params)); err != nil {
+		d.expression(b.url, err)
+	}
+}
+
+func (b *stepBuilder) json(n node) {
+	t, err := b.d.compiler(b.names).JSON(b.d.jsonValue(n))
+	if err != nil {
+		b.d.expression(n, err)
+	}
+	b.request.Body, b.request.ContentType = t, "application/json"
+}
+
+func (b *stepBuilder) form(n node) {
+	t, err := b.d.compiler(b.names).Form(b.d.pairs(n, "form fields"))
+	if err != nil {
+		b.d.expression(n, err)
+	}
+	b.request.Body, b.request.ContentType = t, "application/x-www-form-urlencoded"
+}
+
+// bodyFile reads a body that is sent as it is: a file may be of any kind, and ${ means nothing in it.
+func (b *stepBuilder) bodyFile(n node) {
+	path, ok := b.d.file(n)
+	if !ok {
+		return
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxBodyFile {
+		b.d.wrong(n, "%s has %d bytes, expected at most %d", path, info.Size(), maxBodyFile)
+		return
+	}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		b.d.wrong(n, "reading the body: %s", oneLine(err.Error()))
+		return
+	}
+	t, err := b.d.compiler(nil).Template(strings.ReplaceAll(string(body), "${", "$${"))
+	if err != nil {
+		b.d.expression(n, err)
+	}
+	b.request.Body = t
+}
+
+// jsonValue turns YAML into what the compiler of JSON bodies takes; texts remember their place.
+func (d *decoder) jsonValue(n node) any {
+	switch n.Kind {
+	case yaml.MappingNode:
+		members, _ := d.members(n, "a mapping")
+		object := make(value.Object, len(members))
+		for i, m := range members {
+			object[i] = value.Member{Key: m.key.Value, Value: d.jsonValue(m.value), At: m.key}
+		}
+		return object
+	case yaml.SequenceNode:
+		all := make([]any, len(n.Content))
+		for i, c := range n.Content {
+			all[i] = d.jsonValue(follow(c, indexed(n.path, i)))
+		}
+		return all
+	}
+	return d.jsonScalar(n)
+}
+
+func (d *decoder) jsonScalar(n node) any {
+	switch n.ShortTag() {
+	case "!!null":
+		return nil
+	case "!!bool":
+		var v bool
+		if n.Decode(&v) == nil {
+			return v
+		}
+	case "!!int":
+		var v int64
+		if n.Decode(&v) == nil {
+			return v
+		}
+		var u uint64
+		if n.Decode(&u) == nil {
+			return u
+		}
+	case "!!float":
+		var v float64
+		if n.Decode(&v) == nil {
+			if v-v != 0 {
+				d.wrong(n, "%s has no form in JSON, expected a finite number, or text in quotes", describe(n))
+			}
+			return v
+		}
+	}
+	return value.Text{S: n.Value, At: n}
+}
+
+// pairs reads names with texts, or lists of texts.
+func (d *decoder) pairs(n node, what string) value.Object {
+	members, _ := d.members(n, "a mapping of "+what)
+	pairs := make(value.Object, 0, len(members))
+	one := func(n node) value.Text {
+		text, _ := d.scalar(n, "text or a number")
+		return value.Text{S: text, At: n}
+	}
+	for _, m := range members {
+		pair := value.Member{Key: m.key.Value, At: m.key}
+		if m.value.Kind == yaml.SequenceNode {
+			var all []any
+			for _, item := range d.items(m.value, "texts") {
+				all = append(all, one(item))
+			}
+			pair.Value = all
+		} else {
+			pair.Value = one(m.value)
+		}
+		pairs = append(pairs, pair)
+	}
+	return pairs
+}
+
+func (d *decoder) condition(n node, names value.Names) *value.Condition {
+	text, ok := d.scalar(n, "a condition such as status == 200")
+	if !ok {
+		return nil
+	}
+	c, err := d.compiler(names).Condition(text)
+	if err != nil {
+		d.expression(n, err)
+		return nil
+	}
+	return c
+}
+
+func (d *decoder) checks(n node, names value.Names) []Check {
+	var checks []Check
+	for _, item := range d.items(n, "conditions such as status == 200") {
+		if item.Kind != yaml.MappingNode {
+			c := Check{Pos: d.pos(item), Condition: d.condition(item, names)}
+			if c.Name = oneLine(item.Value); c.Condition != nil && len(c.Name) > maxName {
+				d.wrong(item, "the condition has more than %d bytes, expected a name before it: a name: %s", maxName, shorten(c.Name))
+			}
+			checks = append(checks, c)
+			continue
+		}
+		members, _ := d.members(item, "a condition under its name")
+		for _, m := range members {
+			d.keyName(m.key)
+			checks = append(checks, Check{Pos: d.pos(m.key), Name: m.key.Value, Condition: d.condition(m.value, names)})
+		}
+	}
+	return checks
+}
+
+// extract reads what later steps may use, and makes it known. A name is known even if there is a mistake in what it stands
+// for, so that the steps that use it have none.
+func (d *decoder) extract(n node, names value.Names) []Extract {
+	members, _ := d.members(n, "a mapping of names to parts of the answer: {id: json.id}")
+	extracts := make([]Extract, 0, len(members))
+	for _, m := range members {
+		name := m.key.Value
+		if err := value.CheckName(name); err != nil {
+			d.wrong(m.key, "%s", oneLine(err.Error()))
+		} else if names[name] != nil {
+			d.wrong(m.key, "%s is the name of a data set, expected another", quoted(name))
+			continue
+		}
+		x := Extract{Pos: d.pos(m.key), Name: name}
+		if text, ok := d.scalar(m.value, "a part of the answer such as json.id"); ok {
+			from, err := d.compiler(names).Extractor(text)
+			if err != nil {
+				d.expression(m.value, err)
+			}
+			x.From = from
+		}
+		extracts = append(extracts, x)
+	}
+	for i := range extracts {
+		names[extracts[i].Name] = nil
+	}
+	return extracts
+}

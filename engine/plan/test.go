@@ -1,0 +1,266 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Runs reports whether a task is part of the test by Locust's rules of tags: it needs at least one of Tags, if there are
+// any, and none of ExcludeTags. A task of weight 0 is never picked.
+func (t *Test) Runs(task *Task) bool {
+	listed := func(tag string) bool { return slices.Contains(t.Tags, tag) }
+	excluded := func(tag string) bool { return slices.Contains(t.ExcludeTags, tag) }
+	return task.Weight > 0 && (len(t.Tags) == 0 || slices.ContainsFunc(task.Tags, listed)) &&
+		!slices.ContainsFunc(task.Tags, excluded)
+}
+
+// TakesPart reports whether there are users of a class in the test: the test names it or names none, and it has a task
+// that runs.
+func (t *Test) TakesPart(c *UserClass) bool {
+	return (len(t.Classes) == 0 || slices.Contains(t.Classes, c.Name)) &&
+		slices.ContainsFunc(c.Tasks, func(task Task) bool { return t.Runs(&task) })
+}
+
+func (d *decoder) tests(n node, p *Plan) []Test {
+	members, ok := d.members(n, "a mapping of test names to tests")
+	if ok && len(members) == 0 {
+		d.wrong(n, "there is no test, expected at least one: tests: {load: {arrivals: 10/s, duration: 1m}}")
+	}
+	all := make([]Test, 0, len(members))
+	for _, m := range members {
+		d.keyName(m.key)
+		all = append(all, d.test(m, p))
+	}
+	return all
+}
+
+var types = []string{string(Load), string(Stress), string(Spike), string(Soak)}
+
+func (d *decoder) test(m member, p *Plan) Test {
+	n := m.value
+	t := Test{Pos: d.pos(m.key), Name: m.key.Value, Type: Load, StopTimeout: DefaultStopTimeout}
+	l := load{d: d, test: n}
+	var process string
+	var arrivals, users node
+	found, known := d.mapping(n, "a test",
+		field{"type", func(n node) { t.Type = d.testType(n) }},
+		field{"arrivals", func(n node) { arrivals = n }},
+		field{"users", func(n node) { users = n }},
+		field{"spawn_rate", into(&l.spawn, d.perSecond)},
+		field{"duration", into(&l.duration, d.positive)},
+		field{"max_users", into(&t.Shape.MaxUsers, d.whole(1, maxUsers))},
+		field{"arrival_process", into(&process, func(n node) (string, bool) {
+			return d.choice(n, "arrival process", []string{"regular", "poisson"})
+		})},
+		field{"classes", into(&t.Classes, d.words("class names"))},
+		field{"tags", into(&t.Tags, d.tags)},
+		field{"exclude_tags", into(&t.ExcludeTags, d.tags)},
+		field{"stop_timeout", into(&t.StopTimeout, d.duration)},
+		field{"objectives", func(n node) { t.Objectives = d.objectives(n, p) }},
+	)
+	if length, ok := found["duration"]; ok {
+		l.length = &length
+	}
+	t.Shape.Poisson = process == "poisson"
+	before := len(d.errs)
+	switch l.key = d.exactlyOne(n, found, known, "arrivals", "users"); l.key {
+	case "arrivals":
+		l.amount = d.rate
+		d.meaningless(found, "the number of users follows from the arrivals; max_users bounds it", "spawn_rate")
+		t.Shape.Model = Open
+		d.shape(&t, l, arrivals)
+	case "users":
+		l.amount = d.users
+		d.meaningless(found, "the users make the load as fast as they are answered", "max_users", "arrival_process")
+		if _, ok := found["spawn_rate"]; !ok {
+			l.spawn = DefaultSpawnRate
+		} else if users.Kind != yaml.ScalarNode {
+			d.meaningless(found, "the stages say how fast users start", "spawn_rate")
+		}
+		t.Shape.Model = Closed
+		d.shape(&t, l, users)
+	}
+	if known && len(p.Classes) > 0 && len(d.errs) == before {
+		d.completeTest(&t, p, found, n)
+	}
+	return t
+}
+
+func (d *decoder) testType(n node) Type {
+	text, ok := d.constant(n, oneOf(types))
+	switch {
+	case !ok:
+	case text == "recovery":
+		d.wrong(n, "type recovery is not supported by this version, which has %s", list(types))
+	default:
+		text, _ = d.choice(n, "type", types)
+		return Type(text)
+	}
+	return Load
+}
+
+// meaningless reports keys that say something about another model.
+func (d *decoder) meaningless(found map[string]member, why string, keys ...string) {
+	for _, key := range keys {
+		if m, ok := found[key]; ok {
+			d.wrong(m.key, "%s has no meaning here: %s, expected it to be left out", key, why)
+		}
+	}
+}
+
+func (d *decoder) words(what string) func(node) ([]string, bool) {
+	return func(n node) ([]string, bool) {
+		var words []string
+		for _, item := range d.items(n, what) {
+			if word, ok := d.scalar(item, "one of the "+what); ok {
+				words = append(words, word)
+			}
+		}
+		return words, true
+	}
+}
+
+func (d *decoder) shape(t *Test, l load, n node) {
+	t.Shape.Pos = d.pos(n)
+	before := len(d.errs)
+	stages := l.stages(n)
+	if len(d.errs) > before || stages == nil || !l.check(n, stages) {
+		return
+	}
+	t.Shape.Stages = slices.DeleteFunc(stages, func(s Stage) bool { return s.Over == 0 && s.From == s.To })
+}
+
+// problem is something about a test as a whole.
+type problem struct {
+	key     string // of the test, that it is about
+	item    int    // the element of the key's list; -1: all of it
+	message string
+}
+
+// complete fills in what depends on the plan as a whole, and returns what is wrong with the test.
+func (p *Plan) complete(t *Test) []problem {
+	problems := p.unknownWords(t)
+	if len(problems) > 0 {
+		return problems
+	}
+	var taking []*UserClass
+	weight, count := 0, 0
+	for i := range p.Classes {
+		if c := &p.Classes[i]; t.TakesPart(c) {
+			taking = append(taking, c)
+			weight, count = weight+c.Weight, count+c.Fixed
+			if c.Fixed > 0 && t.Shape.Model == Open {
+				problems = append(problems, problem{"arrivals", -1, fmt.Sprintf("the class %s has a fixed number of users, which has no meaning with arrivals, expected classes without fixed, or users", quoted(c.Name))})
+			}
+		}
+	}
+	switch {
+	case len(taking) == 0 && len(t.Tags)+len(t.ExcludeTags) > 0:
+		key := "tags"
+		if len(t.Tags) == 0 {
+			key = "exclude_tags"
+		}
+		problems = append(problems, problem{key, -1, "the tags leave no task to run, expected at least one; the tags there are: " + list(p.tags())})
+	case len(taking) == 0:
+		problems = append(problems, problem{"classes", -1, "there is no task to run"})
+	case weight == 0 && count == 0:
+		problems = append(problems, problem{"classes", -1, "all classes have weight 0, expected one that has users"})
+	}
+	return append(problems, p.completeUsers(t, taking)...)
+}
+
+// completeUsers chooses the bound of users of the open model, and sees that data of unique order has a row for each user.
+func (p *Plan) completeUsers(t *Test, taking []*UserClass) []problem {
+	rows, scarce := maxUsers, ""
+	for i := range p.Data {
+		one := &p.Data[i]
+		used := func(c *UserClass) bool { return slices.Contains(c.Data, one.Name) }
+		if one.Order == "unique" && one.Rows < rows && slices.ContainsFunc(taking, used) {
+			rows, scarce = one.Rows, one.Name
+		}
+	}
+	s := &t.Shape
+	if s.Model == Open && s.MaxUsers == 0 {
+		s.MaxUsers = min(defaultMaxUsers(s.Stages, p.Target.Timeout), rows)
+	}
+	if s.peakUsers() <= rows {
+		return nil
+	}
+	key := "users"
+	if s.Model == Open {
+		key = "max_users"
+	}
+	return []problem{{key, -1, fmt.Sprintf("up to %d users, but the data set %s has %d rows and gives each user one of its own (order: unique), expected more rows, fewer users or another order", s.peakUsers(), quoted(scarce), rows)}}
+}
+
+// unknownWords finds classes and tags that the plan does not have.
+func (p *Plan) unknownWords(t *Test) []problem {
+	var problems []problem
+	unknown := func(key, kind string, words, known []string) {
+		for i, word := range words {
+			if !slices.Contains(known, word) {
+				problems = append(problems, problem{key, i, unknownName(kind, word, known)})
+			}
+		}
+	}
+	classes := make([]string, len(p.Classes))
+	for i := range p.Classes {
+		classes[i] = p.Classes[i].Name
+	}
+	unknown("classes", "class", t.Classes, classes)
+	unknown("tags", "tag", t.Tags, p.tags())
+	unknown("exclude_tags", "tag", t.ExcludeTags, p.tags())
+	return problems
+}
+
+// tags returns the tags of all tasks, each once, sorted.
+func (p *Plan) tags() []string {
+	var tags []string
+	for i := range p.Classes {
+		for j := range p.Classes[i].Tasks {
+			tags = append(tags, p.Classes[i].Tasks[j].Tags...)
+		}
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags)
+}
+
+// completeTest reports what is wrong with a test as a whole where the plan says it, and gathers its objectives.
+func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node) {
+	for _, problem := range p.complete(t) {
+		at := n
+		if m, ok := found[problem.key]; ok {
+			at = m.value
+			if problem.item >= 0 && problem.item < len(at.Content) {
+				at = follow(at.Content[problem.item], indexed(at.path, problem.item))
+			}
+		}
+		d.wrong(at, "%s", problem.message)
+	}
+	requests := p.requests(t)
+	for i := range t.Objectives {
+		if o := &t.Objectives[i]; !o.concerns(requests) {
+			d.report(o.Pos, below(n.path, "objectives"), "no request of the test %s matches %s, expected one that it sends", quoted(t.Name), quoted(o.Text))
+		}
+	}
+	own := t.Objectives
+	t.Objectives = nil
+	for _, o := range p.Objectives {
+		if o.concerns(requests) {
+			t.Objectives = append(t.Objectives, o)
+		}
+	}
+	t.Objectives = append(t.Objectives, own...)
+}
+
+// Duration returns how long the shape lasts.
+func (s *Shape) Duration() time.Duration {
+	var d time.Duration
+	for _, st := range s.Stages {
+		d += st.Over
+	}
+	return d
+}
