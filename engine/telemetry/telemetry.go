@@ -1,36 +1,196 @@
 // Package telemetry shows measurements as an OpenTelemetry Producer.
+//
+// At each snapshot of a run it exports what was counted so far, cumulatively, with the run's start as the start of every
+// series and the snapshot's time as the time of every point. Names, units and labels are those of package catalog. It
+// also serves the same metrics to whoever pulls.
 package telemetry
 
 import (
 	"context"
-	"net/http"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
 	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/resource"
 
+	"tidegauge/engine/catalog"
+	"tidegauge/engine/hist"
 	"tidegauge/engine/measure"
+)
+
+const (
+	defaultScale = 6
+	service      = "tidegauge"
 )
 
 // Options describe the run and where its metrics go.
 type Options struct {
-	Run, Plan, Test string
-	Labels          map[string]string // the plan's
+	Run, Plan, Test string            // Run must not be empty
+	Labels          map[string]string // the plan's; none may have the name of a label of ours
 	Version         string            // of tidegauge
-	Instance        string            // service.instance.id; must be unique among the daemons that write to one store
-	Scale           int               // of the histograms shown; default 6
+	Instance        string            // service.instance.id, not empty; must be unique among the daemons that write to one store
+	Scale           int               // of the histograms shown, 1 to hist.Scale: buckets are 2^(2^-Scale) wide; default 6, 1.1%
 	Exporters       []metric.Exporter // each gets every interval, in turn; the caller shuts them down
 }
 
 // Provider is a measure.Sink that turns snapshots into OpenTelemetry metrics, exports them, and serves them for pull.
-type Provider struct{}
+//
+// The first point of every counter and histogram is zero: one that first shows up with a value in the middle of a run is
+// exported at zero, at the time of the snapshot before, ahead of that value. Otherwise PromQL's increase would lose it.
+//
+// Consume, Finish and Shutdown are for one goroutine; what Handler returns may be called from any at the same time.
+type Provider struct {
+	exporters []metric.Exporter
+	scale     int
+	labels    []attribute.KeyValue // of every series
+	info      []attribute.KeyValue // of the run's info
+
+	provider *metric.MeterProvider
+	reader   *metric.ManualReader
+	source   *source
+
+	layout  *layout
+	start   time.Time
+	last    time.Time // of the latest point exported
+	current atomic.Pointer[[]metricdata.Metrics]
+}
 
 // New returns a provider.
-func New(o Options) (*Provider, error) { panic("stub") }
+func New(o Options) (*Provider, error) {
+	if o.Run == "" || o.Instance == "" {
+		return nil, fmt.Errorf("preparing telemetry: run %q and instance %q must both have a name", o.Run, o.Instance)
+	}
+	if o.Scale == 0 {
+		o.Scale = defaultScale
+	}
+	if o.Scale < 1 || o.Scale > hist.Scale {
+		return nil, fmt.Errorf("preparing telemetry: histogram scale %d: choose one from 1 to %d", o.Scale, hist.Scale)
+	}
+	labels, err := commonLabels(o)
+	if err != nil {
+		return nil, fmt.Errorf("preparing telemetry: %w", err)
+	}
+	p := &Provider{
+		exporters: o.Exporters,
+		scale:     o.Scale,
+		labels:    labels,
+		info:      []attribute.KeyValue{attribute.String(catalog.LabelVersion, o.Version), attribute.Int(catalog.LabelScale, o.Scale)},
+		source:    &source{scope: instrumentation.Scope{Name: service, Version: o.Version}},
+	}
+	p.reader = metric.NewManualReader(metric.WithProducer(p.source))
+	p.provider = metric.NewMeterProvider(metric.WithReader(p.reader), metric.WithResource(resource.NewSchemaless(
+		attribute.String("service.name", service),
+		attribute.String("service.instance.id", o.Instance),
+		attribute.String("service.version", o.Version),
+	)))
+	return p, nil
+}
 
-// Consume implements measure.Sink.
-func (p *Provider) Consume(ctx context.Context, s *measure.Snapshot) error { panic("stub") }
+// Consume implements measure.Sink. The error joins those of the exporters; each was given the metrics nevertheless.
+func (p *Provider) Consume(ctx context.Context, s *measure.Snapshot) error {
+	if p.layout == nil {
+		p.start = s.Start
+		p.layout = p.newLayout(s.Names)
+	}
+	if err := p.layout.fits(s.Total); err != nil {
+		return fmt.Errorf("exporting metrics: %w", err)
+	}
+	at := p.next(s.Time)
+	births, all := p.layout.collect(s, p.scale, span{p.start, at}, span{p.start, birth(s.Since, at)})
+	p.current.Store(&all)
+	var errs []error
+	if len(births) > 0 {
+		errs = append(errs, p.export(ctx, births))
+	}
+	return errors.Join(append(errs, p.export(ctx, all))...)
+}
 
-// Handler serves the current metrics in Prometheus's formats: native histograms in protobuf, classic buckets in text.
-func (p *Provider) Handler() http.Handler { panic("stub") }
+// Answer is what became of an objective or of a run.
+type Answer int8
 
-// Shutdown releases what the provider holds.
-func (p *Provider) Shutdown(ctx context.Context) error { panic("stub") }
+// The answers.
+const (
+	Undecided Answer = iota
+	Passed
+	Failed
+)
+
+// Results are what a run came to.
+type Results struct {
+	Time       time.Time // of the points; not before the final snapshot
+	Verdict    Answer
+	Objectives map[string]Answer // by the objective's text; an undecided one gets no series
+}
+
+// Finish exports the verdict and the answers to the objectives, after the final snapshot. Its errors are like Consume's.
+func (p *Provider) Finish(ctx context.Context, r Results) error {
+	verdicts := answers(p.labels, r, p.next(r.Time))
+	if before := p.current.Load(); before != nil {
+		all := append(append([]metricdata.Metrics{}, *before...), verdicts...)
+		p.current.Store(&all)
+	} else {
+		p.current.Store(&verdicts)
+	}
+	return p.export(ctx, verdicts)
+}
+
+// Shutdown releases what the provider holds; the handler has nothing to show then. The exporters are the caller's.
+func (p *Provider) Shutdown(ctx context.Context) error {
+	p.current.Store(nil)
+	if err := p.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("ending telemetry: %w", err)
+	}
+	return nil
+}
+
+// next returns the time for points of t: stores count in milliseconds and refuse a second point in one.
+func (p *Provider) next(t time.Time) time.Time {
+	t = t.Truncate(time.Millisecond)
+	if earliest := p.last.Add(time.Millisecond); t.Before(earliest) {
+		t = earliest
+	}
+	p.last = t
+	return t
+}
+
+// birth is when a series that shows up at a time was still zero: at the snapshot before.
+func birth(since, at time.Time) time.Time {
+	since = since.Truncate(time.Millisecond)
+	if latest := at.Add(-time.Millisecond); since.After(latest) {
+		return latest
+	}
+	return since
+}
+
+func (p *Provider) export(ctx context.Context, m []metricdata.Metrics) error {
+	if len(p.exporters) == 0 {
+		return nil
+	}
+	p.source.metrics = m
+	var rm metricdata.ResourceMetrics
+	if err := p.reader.Collect(ctx, &rm); err != nil {
+		return fmt.Errorf("collecting metrics: %w", err)
+	}
+	var errs []error
+	for _, e := range p.exporters {
+		if err := e.Export(ctx, &rm); err != nil {
+			errs = append(errs, fmt.Errorf("exporting metrics: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// source is the metric.Producer through which the SDK gets the metrics of the export under way.
+type source struct {
+	scope   instrumentation.Scope
+	metrics []metricdata.Metrics
+}
+
+func (s *source) Produce(context.Context) ([]metricdata.ScopeMetrics, error) {
+	return []metricdata.ScopeMetrics{{Scope: s.scope, Metrics: s.metrics}}, nil
+}

@@ -1,0 +1,268 @@
+package telemetry
+
+import (
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"tidegauge/engine/catalog"
+	"tidegauge/engine/hist"
+	"tidegauge/engine/measure"
+	"tidegauge/engine/protocol"
+)
+
+// layout is every series there can be in a run, made once from its names. A series shows up when there is something in
+// it, or from the start when it is sure to come: so the number of series follows what happens, not what could happen.
+type layout struct {
+	labels   []attribute.KeyValue
+	names    *measure.Names
+	families []family
+	stages   []stage
+}
+
+// family is the series of one metric. Only the list that goes with its kind is used.
+type family struct {
+	metric     catalog.Metric
+	histograms []histogramSeries
+	counters   []series[uint64]
+	gauges     []series[float64]
+}
+
+// series is one series: its own labels and where its value is.
+type series[T any] struct {
+	labels func() []attribute.KeyValue
+	read   func(*measure.Snapshot) T
+	sure   bool // shown from the start
+
+	shown      bool
+	attributes attribute.Set // when shown
+}
+
+type histogramSeries struct {
+	series[*hist.Histogram]
+	point histogramPoint // the latest, whose buckets hold until something is recorded
+}
+
+func (f *family) histogram(sure bool, labels func() []attribute.KeyValue, read func(*measure.Totals) *hist.Histogram) {
+	f.histograms = append(f.histograms, histogramSeries{series: series[*hist.Histogram]{
+		labels: labels,
+		read:   func(s *measure.Snapshot) *hist.Histogram { return read(s.Total) },
+		sure:   sure,
+	}})
+}
+
+func (f *family) count(sure bool, labels func() []attribute.KeyValue, read func(*measure.Totals) uint64) {
+	f.counters = append(f.counters, series[uint64]{
+		labels: labels,
+		read:   func(s *measure.Snapshot) uint64 { return read(s.Total) },
+		sure:   sure,
+	})
+}
+
+// stage is a stage of the shape that was seen.
+type stage struct {
+	name       string
+	attributes attribute.Set
+}
+
+func (p *Provider) newLayout(names *measure.Names) *layout {
+	l := &layout{labels: p.labels, names: names}
+	makers := map[string]func(*family){
+		catalog.ResponseTime:      l.outcomes(func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ResponseTime }, l.requestLabels),
+		catalog.ServiceTime:       l.outcomes(func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ServiceTime }, l.clientLabels),
+		catalog.IterationDuration: l.classHistograms(func(t *measure.ClassTotals) *hist.Histogram { return &t.IterationDuration }),
+		catalog.Lateness:          l.classHistograms(func(t *measure.ClassTotals) *hist.Histogram { return &t.Lateness }),
+		catalog.PhaseDuration:     l.phases,
+		catalog.Requests:          l.requests,
+		catalog.Checks:            l.checks,
+		catalog.Exceptions:        l.exceptions,
+		catalog.Books:             l.books,
+		catalog.NetworkIO:         l.networkIO,
+		catalog.Users:             l.users,
+		catalog.ArrivalRate: func(f *family) {
+			f.gauges = append(f.gauges, series[float64]{labels: none, read: func(s *measure.Snapshot) float64 { return s.Rate }})
+		},
+		catalog.RunInfo: func(f *family) {
+			f.gauges = append(f.gauges, series[float64]{
+				labels: func() []attribute.KeyValue { return p.info },
+				read:   func(*measure.Snapshot) float64 { return 1 },
+				sure:   true,
+			})
+		},
+	}
+	for _, m := range catalog.All() {
+		f := family{metric: m}
+		if fill, ok := makers[m.Name]; ok {
+			fill(&f)
+		}
+		l.families = append(l.families, f)
+	}
+	return l
+}
+
+func none() []attribute.KeyValue { return nil }
+
+// fits reports totals of other names than the layout was made from.
+func (l *layout) fits(t *measure.Totals) error {
+	if len(t.Classes) != len(l.names.Classes) || len(t.Requests) != len(l.names.Requests) || len(t.Checks) != len(l.names.Checks) {
+		return fmt.Errorf("a snapshot has totals of %d classes, %d requests, %d checks, but the run has names for %d, %d, %d",
+			len(t.Classes), len(t.Requests), len(t.Checks), len(l.names.Classes), len(l.names.Requests), len(l.names.Checks))
+	}
+	return nil
+}
+
+func (l *layout) requestLabels(request int, o protocol.Outcome) []attribute.KeyValue {
+	return append(l.ofRequest(request), attribute.String(catalog.LabelOutcome, o.String()))
+}
+
+// clientLabels adds what the semantic conventions ask of http.client.request.duration: error.type is there for failures
+// only.
+func (l *layout) clientLabels(request int, o protocol.Outcome) []attribute.KeyValue {
+	labels := append(l.requestLabels(request, o), attribute.String(catalog.LabelHTTPMethod, l.names.Requests[request].Method))
+	if o.Failed() {
+		labels = append(labels, attribute.String(catalog.LabelErrorType, o.String()))
+	}
+	return labels
+}
+
+func (l *layout) ofRequest(request int) []attribute.KeyValue {
+	r := l.names.Requests[request]
+	return []attribute.KeyValue{
+		attribute.String(catalog.LabelClass, r.Class),
+		attribute.String(catalog.LabelRequest, r.Name),
+		attribute.String(catalog.LabelMethod, r.Method),
+	}
+}
+
+func (l *layout) ofClass(class int) []attribute.KeyValue {
+	return []attribute.KeyValue{attribute.String(catalog.LabelClass, l.names.Classes[class])}
+}
+
+// outcomes lays out a histogram of each request and outcome; ok is sure to come.
+func (l *layout) outcomes(pick func(*measure.OutcomeTotals) *hist.Histogram, labels func(int, protocol.Outcome) []attribute.KeyValue) func(*family) {
+	return func(f *family) {
+		for i := range l.names.Requests {
+			for o := range protocol.Outcome(protocol.Outcomes) {
+				f.histogram(o == protocol.OK,
+					func() []attribute.KeyValue { return labels(i, o) },
+					func(t *measure.Totals) *hist.Histogram { return pick(&t.Requests[i].Outcomes[o]) })
+			}
+		}
+	}
+}
+
+func (l *layout) classHistograms(pick func(*measure.ClassTotals) *hist.Histogram) func(*family) {
+	return func(f *family) {
+		for i := range l.names.Classes {
+			f.histogram(true,
+				func() []attribute.KeyValue { return l.ofClass(i) },
+				func(t *measure.Totals) *hist.Histogram { return pick(&t.Classes[i]) })
+		}
+	}
+}
+
+// phases lays out the phases of each class; waiting and receiving are sure to come.
+func (l *layout) phases(f *family) {
+	for i := range l.names.Classes {
+		for phase := range measure.Phase(measure.Phases) {
+			f.histogram(phase == measure.Wait || phase == measure.Receive,
+				func() []attribute.KeyValue {
+					return append(l.ofClass(i), attribute.String(catalog.LabelPhase, phase.String()))
+				},
+				func(t *measure.Totals) *hist.Histogram { return &t.Classes[i].Phases[phase] })
+		}
+	}
+}
+
+func (l *layout) requests(f *family) {
+	for i := range l.names.Requests {
+		for o := range protocol.Outcome(protocol.Outcomes) {
+			f.count(o == protocol.OK,
+				func() []attribute.KeyValue { return l.requestLabels(i, o) },
+				func(t *measure.Totals) uint64 { return t.Requests[i].Outcomes[o].ResponseTime.Count() })
+		}
+	}
+}
+
+func (l *layout) checks(f *family) {
+	for i, c := range l.names.Checks {
+		labels := func(outcome string) func() []attribute.KeyValue {
+			return func() []attribute.KeyValue {
+				return append(l.ofRequest(c.Request), attribute.String(catalog.LabelCheck, c.Name), attribute.String(catalog.LabelOutcome, outcome))
+			}
+		}
+		f.count(true, labels("pass"), func(t *measure.Totals) uint64 { return t.Checks[i].Passed })
+		f.count(true, labels("fail"), func(t *measure.Totals) uint64 { return t.Checks[i].Failed })
+	}
+}
+
+func (l *layout) exceptions(f *family) {
+	for i := range l.names.Classes {
+		f.count(true,
+			func() []attribute.KeyValue { return l.ofClass(i) },
+			func(t *measure.Totals) uint64 { return t.Classes[i].Exceptions })
+	}
+}
+
+// books lays out the accounts of each class: of its iterations, and of its requests together.
+func (l *layout) books(f *family) {
+	entries := []struct {
+		name string
+		of   func(*measure.Books) uint64
+	}{
+		{"intended", func(b *measure.Books) uint64 { return b.Intended }},
+		{"started", func(b *measure.Books) uint64 { return b.Started }},
+		{"dropped", func(b *measure.Books) uint64 { return b.Dropped }},
+		{"finished", func(b *measure.Books) uint64 { return b.Finished }},
+		{"cut", func(b *measure.Books) uint64 { return b.Cut }},
+	}
+	for i, class := range l.names.Classes {
+		var requests []int
+		for j, r := range l.names.Requests {
+			if r.Class == class {
+				requests = append(requests, j)
+			}
+		}
+		for _, e := range entries {
+			labels := func(work string) func() []attribute.KeyValue {
+				return func() []attribute.KeyValue {
+					return append(l.ofClass(i), attribute.String(catalog.LabelWork, work), attribute.String(catalog.LabelEntry, e.name))
+				}
+			}
+			f.count(true, labels("iteration"), func(t *measure.Totals) uint64 { return e.of(&t.Classes[i].Iterations) })
+			f.count(true, labels("request"), func(t *measure.Totals) (n uint64) {
+				for _, j := range requests {
+					n += e.of(&t.Requests[j].Books)
+				}
+				return n
+			})
+		}
+	}
+}
+
+func (l *layout) networkIO(f *family) {
+	for i := range l.names.Requests {
+		labels := func(direction string) func() []attribute.KeyValue {
+			return func() []attribute.KeyValue {
+				return append(l.ofRequest(i), attribute.String(catalog.LabelDirection, direction))
+			}
+		}
+		f.count(true, labels("transmit"), func(t *measure.Totals) uint64 { return t.Requests[i].BytesSent })
+		f.count(true, labels("receive"), func(t *measure.Totals) uint64 { return t.Requests[i].BytesReceived })
+	}
+}
+
+func (l *layout) users(f *family) {
+	for i := range l.names.Classes {
+		f.gauges = append(f.gauges, series[float64]{
+			labels: func() []attribute.KeyValue { return l.ofClass(i) },
+			read: func(s *measure.Snapshot) float64 {
+				if i >= len(s.Users) {
+					return 0
+				}
+				return float64(s.Users[i])
+			},
+			sure: true,
+		})
+	}
+}

@@ -1,0 +1,182 @@
+package telemetry
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"tidegauge/engine/catalog"
+	"tidegauge/engine/hist"
+	"tidegauge/engine/measure"
+)
+
+type (
+	histogramPoint = metricdata.ExponentialHistogramDataPoint[float64]
+	counterPoint   = metricdata.DataPoint[int64]
+	gaugePoint     = metricdata.DataPoint[float64]
+)
+
+// span is what a point is about: from the start of the run to its time.
+type span struct{ start, at time.Time }
+
+// collect returns every series that is shown, and, to be exported first, the zeros of those that show up now with a value
+// in them.
+func (l *layout) collect(s *measure.Snapshot, scale int, now, before span) (births, all []metricdata.Metrics) {
+	for i := range l.families {
+		f := &l.families[i]
+		switch f.metric.Kind {
+		case catalog.Histogram:
+			zeros, points := l.histograms(f, s, scale, now, before)
+			births = appendMetric(births, f.metric, histogramOf(zeros), len(zeros))
+			all = appendMetric(all, f.metric, histogramOf(points), len(points))
+		case catalog.Counter:
+			zeros, points := l.counters(f, s, now, before)
+			births = appendMetric(births, f.metric, counterOf(zeros), len(zeros))
+			all = appendMetric(all, f.metric, counterOf(points), len(points))
+		case catalog.Gauge:
+			points := l.gauges(f, s, now)
+			all = appendMetric(all, f.metric, metricdata.Gauge[float64]{DataPoints: points}, len(points))
+		}
+	}
+	return births, all
+}
+
+func appendMetric(list []metricdata.Metrics, m catalog.Metric, data metricdata.Aggregation, points int) []metricdata.Metrics {
+	if points == 0 {
+		return list
+	}
+	return append(list, metricdata.Metrics{Name: m.Name, Description: m.Help, Unit: m.Unit, Data: data})
+}
+
+func histogramOf(points []histogramPoint) metricdata.Aggregation {
+	return metricdata.ExponentialHistogram[float64]{Temporality: metricdata.CumulativeTemporality, DataPoints: points}
+}
+
+func counterOf(points []counterPoint) metricdata.Aggregation {
+	return metricdata.Sum[int64]{Temporality: metricdata.CumulativeTemporality, IsMonotonic: true, DataPoints: points}
+}
+
+// show gives a series its attributes when it is to be seen for the first time, and reports whether that is now.
+func (s *series[T]) show(common []attribute.KeyValue) (first bool) {
+	if s.shown {
+		return false
+	}
+	s.shown = true
+	s.attributes = attribute.NewSet(slices.Concat(common, s.labels())...)
+	return true
+}
+
+func (l *layout) histograms(f *family, s *measure.Snapshot, scale int, now, before span) (zeros, points []histogramPoint) {
+	for i := range f.histograms {
+		one := &f.histograms[i]
+		h := one.read(s)
+		if !one.shown && !one.sure && h.Count() == 0 {
+			continue
+		}
+		if one.show(l.labels) && h.Count() > 0 {
+			zeros = append(zeros, histogramPoint{Attributes: one.attributes, StartTime: before.start, Time: before.at, Scale: int32(scale)})
+		}
+		points = append(points, one.next(h, scale, now))
+	}
+	return zeros, points
+}
+
+// next is the point of a histogram; its buckets are those of the point before if nothing was recorded since.
+func (s *histogramSeries) next(h *hist.Histogram, scale int, now span) histogramPoint {
+	p := &s.point
+	p.Attributes, p.StartTime, p.Time = s.attributes, now.start, now.at
+	switch {
+	case h.Count() == 0:
+		p.Scale = int32(scale)
+	case h.Count() != p.Count:
+		b := h.Buckets(scale)
+		p.Count, p.Sum, p.ZeroCount = h.Count(), h.Sum(), b.Zero
+		p.Min, p.Max = metricdata.NewExtrema(h.Min()), metricdata.NewExtrema(h.Max())
+		p.Scale = int32(b.Scale)
+		p.PositiveBucket = metricdata.ExponentialBucket{Offset: int32(b.Offset), Counts: b.Counts}
+	}
+	return *p
+}
+
+func (l *layout) counters(f *family, s *measure.Snapshot, now, before span) (zeros, points []counterPoint) {
+	for i := range f.counters {
+		one := &f.counters[i]
+		n := one.read(s)
+		if !one.shown && !one.sure && n == 0 {
+			continue
+		}
+		if one.show(l.labels) && n > 0 {
+			zeros = append(zeros, counterPoint{Attributes: one.attributes, StartTime: before.start, Time: before.at})
+		}
+		points = append(points, counterPoint{Attributes: one.attributes, StartTime: now.start, Time: now.at, Value: int64(min(n, math.MaxInt64))})
+	}
+	return zeros, points
+}
+
+func (l *layout) gauges(f *family, s *measure.Snapshot, now span) (points []gaugePoint) {
+	if f.metric.Name == catalog.Stage {
+		return l.stagePoints(s, now)
+	}
+	for i := range f.gauges {
+		one := &f.gauges[i]
+		v := one.read(s)
+		if !one.shown && !one.sure && v == 0 {
+			continue
+		}
+		one.show(l.labels)
+		points = append(points, gaugePoint{Attributes: one.attributes, StartTime: now.start, Time: now.at, Value: v})
+	}
+	return points
+}
+
+// stagePoints shows the stages seen so far: the number of the one under way, 0 for the others.
+func (l *layout) stagePoints(s *measure.Snapshot, now span) (points []gaugePoint) {
+	known := func(x stage) bool { return x.name == s.Phase }
+	if s.Phase != "" && !slices.ContainsFunc(l.stages, known) {
+		own := append(slices.Clone(l.labels), attribute.String(catalog.LabelStage, s.Phase))
+		l.stages = append(l.stages, stage{s.Phase, attribute.NewSet(own...)})
+	}
+	for _, x := range l.stages {
+		v := 0.0
+		if x.name == s.Phase && !s.Final {
+			v = float64(s.PhaseID + 1)
+		}
+		points = append(points, gaugePoint{Attributes: x.attributes, StartTime: now.start, Time: now.at, Value: v})
+	}
+	return points
+}
+
+// answers returns the metrics that say what a run came to.
+func answers(common []attribute.KeyValue, r Results, at time.Time) (list []metricdata.Metrics) {
+	point := func(v float64, own ...attribute.KeyValue) gaugePoint {
+		return gaugePoint{Attributes: attribute.NewSet(slices.Concat(common, own)...), Time: at, Value: v}
+	}
+	add := func(name string, points []gaugePoint) {
+		if m, ok := catalog.Lookup(name); ok {
+			list = appendMetric(list, m, metricdata.Gauge[float64]{DataPoints: points}, len(points))
+		}
+	}
+	var objectives []gaugePoint
+	for _, text := range slices.Sorted(maps.Keys(r.Objectives)) {
+		if a := r.Objectives[text]; a != Undecided {
+			objectives = append(objectives, point(a.value(), attribute.String(catalog.LabelObjective, text)))
+		}
+	}
+	add(catalog.Objective, objectives)
+	add(catalog.Verdict, []gaugePoint{point(r.Verdict.value())})
+	return list
+}
+
+func (a Answer) value() float64 {
+	switch a {
+	case Passed:
+		return 1
+	case Failed:
+		return 0
+	}
+	return -1
+}
