@@ -1,15 +1,22 @@
 package value
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/expr-lang/expr/vm"
+	"github.com/tidwall/gjson"
 
 	"tidegauge/engine/protocol"
 )
 
-// ErrNoValue is what an error of Append wraps when a ${...} part is nil: most often something that an earlier answer
-// should have had. It is then the target's doing and not the plan's.
+// ErrNoValue is what an error of [Template.Append] wraps when a ${...} part is nil: most often something that an earlier
+// answer should have had. It is then the target's doing and not the plan's.
 var ErrNoValue = errors.New("has no value")
 
 // Env is what an expression sees while it is evaluated. A virtual user has one and reuses it. Not for concurrent use.
@@ -18,15 +25,191 @@ type Env struct {
 	Now  time.Time  // the intended start of the iteration: now(), unix() and unixMilli() are it
 	User int        // number of the virtual user, from 1
 	Iter int        // iterations of this user so far
-	vars map[string]any
+
+	vars         map[string]any
+	response     *protocol.Response
+	responseTime time.Duration
+	answer       answer
+
+	machine vm.VM
+	missing bool // something read by the evaluation under way is not there
+	work    int  // what the evaluation under way has cost
+}
+
+// answer is what was found out about the answer so far.
+type answer struct {
+	text             string
+	document         any
+	haveText         bool
+	haveDocument     bool
+	checked, invalid bool // whether the body is JSON
 }
 
 // SetResponse says which answer status, duration, body, json and header are of, and its response time. The answer must
 // not change until the next SetResponse; nil takes it away.
-func (e *Env) SetResponse(r *protocol.Response, responseTime time.Duration) { panic("stub") }
+func (e *Env) SetResponse(r *protocol.Response, responseTime time.Duration) {
+	e.response, e.responseTime, e.answer = r, responseTime, answer{}
+}
 
 // Set gives a variable its value: an extracted one, or a row of data (map[string]string or map[string]any).
-func (e *Env) Set(name string, v any) { panic("stub") }
+func (e *Env) Set(name string, v any) {
+	if e.vars == nil {
+		e.vars = make(map[string]any)
+	}
+	e.vars[name] = v
+}
 
 // Reset forgets all variables and the answer.
-func (e *Env) Reset() { panic("stub") }
+func (e *Env) Reset() {
+	clear(e.vars)
+	e.SetResponse(nil, 0)
+}
+
+func (e *Env) status() int {
+	if e.response == nil {
+		return 0
+	}
+	return e.response.Status
+}
+
+func (e *Env) body() string {
+	if e.response == nil {
+		return ""
+	}
+	if !e.answer.haveText {
+		e.answer.text, e.answer.haveText = string(e.response.Body), true
+	}
+	return e.answer.text
+}
+
+func (e *Env) header(name string) any {
+	if e.response != nil {
+		for i := range e.response.Header {
+			if f := &e.response.Header[i]; strings.EqualFold(f.Name, name) {
+				return f.Value
+			}
+		}
+	}
+	return e.absent()
+}
+
+func (e *Env) variable(name string) any {
+	v := e.vars[name]
+	if v == nil {
+		return e.absent()
+	}
+	return v
+}
+
+func (e *Env) column(name, column string) any {
+	switch row := e.vars[name].(type) {
+	case map[string]any:
+		if v := row[column]; v != nil {
+			return v
+		}
+	case map[string]string:
+		if v, ok := row[column]; ok {
+			return v
+		}
+	}
+	return e.absent()
+}
+
+// lookup reads the part of the body at a gjson path.
+func (e *Env) lookup(path string) any {
+	if !e.isJSON() {
+		return e.absent()
+	}
+	v := fromJSON(gjson.GetBytes(e.response.Body, path))
+	if v == nil {
+		return e.absent()
+	}
+	return v
+}
+
+// whole decodes the body, once per answer.
+func (e *Env) whole() any {
+	if !e.isJSON() {
+		return e.absent()
+	}
+	if !e.answer.haveDocument {
+		e.answer.document, e.answer.haveDocument = fromJSON(gjson.ParseBytes(e.response.Body)), true
+	}
+	if e.answer.document == nil {
+		return e.absent()
+	}
+	return e.answer.document
+}
+
+func (e *Env) isJSON() bool {
+	if !e.answer.checked {
+		e.answer.checked = true
+		e.answer.invalid = e.response == nil || !validJSON(e.response.Body)
+	}
+	return !e.answer.invalid
+}
+
+func (e *Env) absent() any {
+	e.missing = true
+	return nil
+}
+
+// spend accounts for work so that no plan makes a single evaluation last: an item of a list costs 1, as do 64 bytes of
+// text.
+func (e *Env) spend(n int) error {
+	if n < 0 || n > maxWork-e.work {
+		return errors.New("does too much work for one request: the lists are too long or the text is too large")
+	}
+	e.work += n
+	return nil
+}
+
+// maxNesting is what encoding/json allows.
+const maxNesting = 10_000
+
+// validJSON reports whether b is JSON. gjson's check is several times faster than that of encoding/json, but recursive
+// without a limit; a body that cannot be nested too deeply, having few brackets, is for it.
+func validJSON(b []byte) bool {
+	if bytes.Count(b, []byte{'['})+bytes.Count(b, []byte{'{'}) > maxNesting {
+		return json.Valid(b)
+	}
+	return gjson.ValidBytes(b)
+}
+
+// fromJSON returns the value as expressions see it: whole numbers as int, or uint64 where they do not fit, so that an identifier is
+// written as it was read.
+func fromJSON(r gjson.Result) any {
+	switch r.Type {
+	case gjson.True:
+		return true
+	case gjson.False:
+		return false
+	case gjson.String:
+		return r.Str
+	case gjson.Number:
+		if i, err := strconv.Atoi(r.Raw); err == nil {
+			return i
+		}
+		if u, err := strconv.ParseUint(r.Raw, 10, 64); err == nil {
+			return u
+		}
+		return r.Num
+	case gjson.JSON:
+		if r.IsArray() {
+			list := []any{}
+			r.ForEach(func(_, v gjson.Result) bool {
+				list = append(list, fromJSON(v))
+				return true
+			})
+			return list
+		}
+		object := map[string]any{}
+		r.ForEach(func(k, v gjson.Result) bool {
+			object[k.Str] = fromJSON(v)
+			return true
+		})
+		return object
+	default:
+		return nil
+	}
+}

@@ -29,6 +29,8 @@ type Names map[string][]string
 type Compiler struct {
 	Names  Names
 	Getenv func(name string) (string, bool) // for env.NAME; nil: no variable is set
+
+	constant bool // nothing but env is known
 }
 
 // Error is one mistake in a text that was compiled.

@@ -1,0 +1,271 @@
+package value
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/vm/runtime"
+)
+
+// lenient makes the operators of a checked expression bear with nil where the types of their operands are not known
+// before: comparing nil is false, and nil is false where true or false is expected. It also has loops and joined text
+// accounted for.
+type lenient struct{ seen map[ast.Node]bool }
+
+// unknown reports whether the type of n is only known when it is evaluated.
+func unknown(n ast.Node) bool {
+	t := n.Type()
+	return t == nil || t.Kind() == reflect.Interface
+}
+
+// Visit is called for each node after those below it.
+func (l *lenient) Visit(node *ast.Node) {
+	n := *node
+	if l.seen[n] {
+		return
+	}
+	l.seen[n] = true
+	at := n.Location()
+	switch n := n.(type) {
+	case *ast.BinaryNode:
+		switch n.Operator {
+		case "<", "<=", ">", ">=", "contains", "startsWith", "endsWith":
+			if unknown(n.Left) || unknown(n.Right) {
+				*node = typed(call("$"+n.Operator, at, n.Left, n.Right), true)
+			}
+		case "matches":
+			if unknown(n.Left) {
+				n.Left = call("$text", at, n.Left)
+				test := call("$isText", at, n.Left)
+				*node = typed(&ast.ConditionalNode{Cond: typed(test, true), Exp1: n, Exp2: &ast.BoolNode{}}, true)
+			}
+		case "+":
+			if k := kindOf(n); k < reflect.Int || k > reflect.Float64 {
+				*node = withEnv("$add", at, n.Left, n.Right)
+			}
+		case "and", "or", "&&", "||":
+			n.Left, n.Right = asTruth(n.Left), asTruth(n.Right)
+		}
+	case *ast.UnaryNode:
+		if n.Operator == "not" || n.Operator == "!" {
+			n.Node = asTruth(n.Node)
+		}
+	case *ast.ConditionalNode:
+		n.Cond = asTruth(n.Cond)
+	case *ast.PredicateNode:
+		counted := &ast.SequenceNode{Nodes: []ast.Node{withEnv("$step", at), n.Node}}
+		counted.SetType(n.Node.Type())
+		n.Node = counted
+	case *ast.BuiltinNode:
+		switch n.Name {
+		case "all", "any", "none", "one", "filter", "find", "findIndex", "findLast", "findLastIndex", "count":
+			if len(n.Arguments) == 2 {
+				if p, ok := n.Arguments[1].(*ast.PredicateNode); ok {
+					p.Node = asTruth(p.Node)
+				}
+			}
+		}
+	}
+	l.seen[*node] = true
+}
+
+func kindOf(n ast.Node) reflect.Kind {
+	if t := n.Type(); t != nil {
+		return t.Kind()
+	}
+	return reflect.Interface
+}
+
+func typed(n ast.Node, v any) ast.Node {
+	n.SetType(reflect.TypeOf(v))
+	return n
+}
+
+func asTruth(n ast.Node) ast.Node {
+	if !unknown(n) {
+		return n
+	}
+	return typed(call("$truth", n.Location(), n), true)
+}
+
+// truthOf is v as a condition.
+func truthOf(v any) (bool, error) {
+	switch v := v.(type) {
+	case nil:
+		return false, nil
+	case bool:
+		return v, nil
+	default:
+		return false, fmt.Errorf("found %s where true or false is expected", kindName(v))
+	}
+}
+
+// compare orders two values of the same kind. comparable is false if one of them is nil.
+func compare(a, b any) (order int, comparable bool, err error) {
+	if a == nil || b == nil {
+		return 0, false, nil
+	}
+	switch x := a.(type) {
+	case int:
+		if y, ok := b.(int); ok {
+			return cmp.Compare(x, y), true, nil
+		}
+	case string:
+		if y, ok := b.(string); ok {
+			return strings.Compare(x, y), true, nil
+		}
+	case time.Time:
+		if y, ok := b.(time.Time); ok {
+			return x.Compare(y), true, nil
+		}
+	case time.Duration:
+		if y, ok := b.(time.Duration); ok {
+			return cmp.Compare(x, y), true, nil
+		}
+	}
+	x, xok := number(a)
+	y, yok := number(b)
+	if xok && yok {
+		return cmp.Compare(x, y), true, nil
+	}
+	hint := ""
+	if _, ok := a.(string); ok && yok {
+		hint = ": float() makes a number of text"
+	}
+	if _, ok := b.(string); ok && xok {
+		hint = ": float() makes a number of text"
+	}
+	return 0, false, fmt.Errorf("cannot compare %s with %s%s", kindName(a), kindName(b), hint)
+}
+
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), true
+	case float64:
+		return v, true
+	case time.Duration:
+		return 0, false
+	}
+	r := reflect.ValueOf(v)
+	switch {
+	case r.CanInt():
+		return float64(r.Int()), true
+	case r.CanUint():
+		return float64(r.Uint()), true
+	case r.CanFloat():
+		return r.Float(), true
+	}
+	return 0, false
+}
+
+func comparison(holds func(order int) bool) func(args ...any) (any, error) {
+	return func(args ...any) (any, error) {
+		order, ok, err := compare(args[0], args[1])
+		return ok && holds(order), err
+	}
+}
+
+func textTest(what string, holds func(s, part string) bool) func(args ...any) (any, error) {
+	return func(args ...any) (any, error) {
+		if args[0] == nil || args[1] == nil {
+			return false, nil
+		}
+		s, sok := args[0].(string)
+		part, pok := args[1].(string)
+		if !sok || !pok {
+			return nil, fmt.Errorf("%s is between texts, found %s and %s", what, kindName(args[0]), kindName(args[1]))
+		}
+		return holds(s, part), nil
+	}
+}
+
+// internal are the functions that the language's own names and operators become. The first parameter of those that need
+// it is the Env.
+var internal = []function{
+	{name: "$status", like: func(any) int { return 0 }, fn: func(a ...any) (any, error) { return a[0].(*Env).status(), nil }},
+	{name: "$duration", like: func(any) float64 { return 0 }, fn: func(a ...any) (any, error) { return a[0].(*Env).responseTime.Seconds(), nil }},
+	{name: "$body", like: func(any) string { return "" }, fn: func(a ...any) (any, error) { return a[0].(*Env).body(), nil }},
+	{name: "$user", like: func(any) int { return 0 }, fn: func(a ...any) (any, error) { return a[0].(*Env).User, nil }},
+	{name: "$iteration", like: func(any) int { return 0 }, fn: func(a ...any) (any, error) { return a[0].(*Env).Iter, nil }},
+	{name: "$json", like: func(any) any { return nil }, fn: func(a ...any) (any, error) { return a[0].(*Env).whole(), nil }},
+	{name: "$lookup", like: func(any, string) any { return nil }, fn: func(a ...any) (any, error) { return a[0].(*Env).lookup(a[1].(string)), nil }},
+	{name: "$header", like: func(any, string) any { return nil }, fn: func(a ...any) (any, error) { return a[0].(*Env).header(a[1].(string)), nil }},
+	{name: "$variable", like: func(any, string) any { return nil }, fn: func(a ...any) (any, error) { return a[0].(*Env).variable(a[1].(string)), nil }},
+	{name: "$column", like: func(any, string, string) any { return nil }, fn: func(a ...any) (any, error) {
+		return a[0].(*Env).column(a[1].(string), a[2].(string)), nil
+	}},
+	{name: "$get", like: func(any, any, any) any { return nil }, fn: func(a ...any) (any, error) {
+		if v := item(a[1], a[2]); v != nil {
+			return v, nil
+		}
+		return a[0].(*Env).absent(), nil
+	}},
+	{name: "$step", like: func(any) any { return nil }, fn: func(a ...any) (any, error) { return nil, a[0].(*Env).spend(maxWork / maxItems) }},
+	{name: "$add", like: func(any, any, any) any { return nil }, fn: func(a ...any) (any, error) { return add(a[0].(*Env), a[1], a[2]) }},
+	{name: "$truth", like: func(any) bool { return false }, fn: func(a ...any) (any, error) { return truthOf(a[0]) }},
+	{name: "$isText", like: func(any) bool { return false }, fn: func(a ...any) (any, error) { return a[0] != nil, nil }},
+	{name: "$text", like: func(any) any { return nil }, fn: func(a ...any) (any, error) {
+		if _, ok := a[0].(string); !ok && a[0] != nil {
+			return nil, fmt.Errorf("matches is between texts, found %s", kindName(a[0]))
+		}
+		return a[0], nil
+	}},
+	{name: "$<", like: func(any, any) bool { return false }, fn: comparison(func(o int) bool { return o < 0 })},
+	{name: "$<=", like: func(any, any) bool { return false }, fn: comparison(func(o int) bool { return o <= 0 })},
+	{name: "$>", like: func(any, any) bool { return false }, fn: comparison(func(o int) bool { return o > 0 })},
+	{name: "$>=", like: func(any, any) bool { return false }, fn: comparison(func(o int) bool { return o >= 0 })},
+	{name: "$contains", like: func(any, any) bool { return false }, fn: textTest("contains", strings.Contains)},
+	{name: "$startsWith", like: func(any, any) bool { return false }, fn: textTest("startsWith", strings.HasPrefix)},
+	{name: "$endsWith", like: func(any, any) bool { return false }, fn: textTest("endsWith", strings.HasSuffix)},
+}
+
+// item returns a member of an object or an item of a list (from the end if the index is negative), or nil.
+func item(of, key any) any {
+	switch of := of.(type) {
+	case nil:
+		return nil
+	case map[string]any:
+		if k, ok := key.(string); ok {
+			return of[k]
+		}
+		return nil
+	case map[string]string:
+		if k, ok := key.(string); ok {
+			if v, ok := of[k]; ok {
+				return v
+			}
+		}
+		return nil
+	}
+	list := reflect.ValueOf(of)
+	i, ok := key.(int)
+	if !ok || list.Kind() != reflect.Slice {
+		return nil
+	}
+	if i < 0 {
+		i += list.Len()
+	}
+	if i < 0 || i >= list.Len() {
+		return nil
+	}
+	return list.Index(i).Interface()
+}
+
+func add(env *Env, a, b any) (any, error) {
+	if x, ok := a.(string); ok {
+		y, ok := b.(string)
+		if !ok {
+			return nil, fmt.Errorf("cannot add %s to text: string() makes text of it", kindName(b))
+		}
+		if err := env.spend((len(x) + len(y)) / 64); err != nil {
+			return nil, err
+		}
+		return x + y, nil
+	}
+	return runtime.Add(a, b), nil
+}
