@@ -15,7 +15,7 @@ import (
 // The bounds of a plan. They are far above what anybody writes, and keep what a file can cost in time and memory small.
 const (
 	maxSource = 1 << 20 // bytes
-	maxNodes  = 100_000 // nodes, with aliases written out
+	maxNodes  = 50_000  // nodes, with aliases written out
 	maxDepth  = 60      // of nesting
 )
 
@@ -143,7 +143,7 @@ func syntaxHint(message, line string) string {
 	case strings.Contains(message, "cannot start any token"):
 		return "; put text that begins with @, ` or % in quotes"
 	case strings.Contains(message, "',' or"):
-		return "; a bracket is not closed, or a comma is missing"
+		return "; a bracket is not closed, a comma is missing, or text with brackets or commas needs quotes"
 	case strings.Contains(message, "did not find expected"):
 		return "; check the indentation"
 	}

@@ -13,8 +13,11 @@ type Error struct {
 	Message string // what is wrong, and what was expected
 }
 
-// Error returns file:line:column: path: message.
+// Error returns file:line:column: path: message; without the path where the whole document is meant.
 func (e *Error) Error() string {
+	if e.Path == "" {
+		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Pos.Line, e.Pos.Column, e.Message)
+	}
 	return fmt.Sprintf("%s:%d:%d: %s: %s", e.File, e.Pos.Line, e.Pos.Column, e.Path, e.Message)
 }
 

@@ -5,19 +5,19 @@ import (
 	"strings"
 )
 
-// nearest returns the candidate that is most likely meant by a word, or "" if none is near.
+// nearest returns the candidate that is most likely meant by a word, or "" if none is near: one letter of three may be
+// wrong. Only so many candidates are looked at, and no long ones.
 func nearest(word string, candidates []string) string {
+	const most, longest = 200, 64
 	best, least := "", 0
-	for _, c := range candidates {
-		if len(c) > 2*len(word)+2 || len(word) > 2*len(c)+2 {
+	for _, c := range candidates[:min(len(candidates), most)] {
+		limit := max(len(word), len(c)) / 3
+		if max(len(word), len(c)) > longest || len(word) > len(c)+limit || len(c) > len(word)+limit {
 			continue
 		}
-		distance := distance([]rune(strings.ToLower(word)), []rune(strings.ToLower(c)))
-		if distance > max(1, (len(word)+1)/3) {
-			continue
-		}
-		if best == "" || distance < least {
-			best, least = c, distance
+		d := distance([]rune(strings.ToLower(word)), []rune(strings.ToLower(c)))
+		if d <= limit && (best == "" || d < least) || strings.EqualFold(word, c) {
+			best, least = c, d
 		}
 	}
 	return best

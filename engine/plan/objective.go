@@ -105,9 +105,11 @@ func (l labelled) values(label string) []string {
 // valuesOf returns the values that a label has in a plan, each once.
 func valuesOf(label string, requests []labelled) []string {
 	var all []string
+	seen := map[string]bool{}
 	for _, r := range requests {
 		for _, v := range r.values(label) {
-			if !slices.Contains(all, v) {
+			if !seen[v] {
+				seen[v] = true
 				all = append(all, v)
 			}
 		}

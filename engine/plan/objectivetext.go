@@ -115,11 +115,11 @@ func parseMetric(word string) (o Objective, offset int, err error) {
 	o.Service = service
 	offset = len(word) - len(name)
 	if number, ok := strings.CutPrefix(name, "p"); ok && number != "" && strings.Trim(number, "0123456789.") == "" {
-		percent, err := strconv.ParseFloat(number, 64)
-		if err != nil || percent <= 0 || percent >= 100 {
+		quantile, err := strconv.ParseFloat(number+"e-2", 64) // 99.9 / 100 is not 0.999
+		if err != nil || quantile <= 0 || quantile >= 1 {
 			return o, offset, fmt.Errorf("%s is no quantile, expected one between p0 and p100, such as p99.9 (max is the largest)", quoted(name))
 		}
-		o.Metric, o.Quantile = Quantile, percent/100
+		o.Metric, o.Quantile = Quantile, quantile
 		return o, len(word), nil
 	}
 	switch Metric(name) {

@@ -51,10 +51,12 @@ func (p *Plan) Override(name string, o Overrides) (*Test, error) {
 	if o.StopTimeout > 0 {
 		t.StopTimeout = o.StopTimeout
 	}
-	if len(errs) == 0 {
-		for _, problem := range p.complete(&t) {
-			errs = append(errs, fmt.Errorf("%s: %s", flagOf(problem.key), problem.message))
-		}
+	problems := p.unknownWords(&t)
+	if len(errs)+len(problems) == 0 {
+		problems = p.complete(&t)
+	}
+	for _, problem := range problems {
+		errs = append(errs, fmt.Errorf("%s: %s", flagOf(problem.key), problem.message))
 	}
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("test %s of %s: %w", quoted(t.Name), p.File, errors.Join(errs...))

@@ -109,11 +109,16 @@ func parseRate(s string) (float64, error) {
 // parseRatio reads a percentage or a ratio and returns it as 0..1.
 func parseRatio(s string) (float64, error) {
 	number, percent := strings.CutSuffix(s, "%")
-	f, err := parseNumber(strings.TrimSpace(number))
+	number = strings.TrimSpace(number)
+	f, err := parseNumber(number)
 	if err != nil {
 		return 0, err
 	}
-	if percent {
+	if percent && !strings.ContainsAny(number, "eE") {
+		if f, err = parseNumber(number + "e-2"); err != nil { // 0.1 / 100 is not 0.001
+			return 0, err
+		}
+	} else if percent {
 		f /= 100
 	}
 	if f > 1 {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -220,8 +221,9 @@ func (d *decoder) jsonScalar(n node) any {
 	case "!!float":
 		var v float64
 		if n.Decode(&v) == nil {
-			if v-v != 0 {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
 				d.wrong(n, "%s has no form in JSON, expected a finite number, or text in quotes", describe(n))
+				return nil
 			}
 			return v
 		}

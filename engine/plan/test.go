@@ -83,8 +83,8 @@ func (d *decoder) test(m member, p *Plan) Test {
 		t.Shape.Model = Closed
 		d.shape(&t, l, users)
 	}
-	if known && len(p.Classes) > 0 && len(d.errs) == before {
-		d.completeTest(&t, p, found, n)
+	if len(p.Classes) > 0 {
+		d.completeTest(&t, p, found, n, l.key != "" && len(d.errs) == before)
 	}
 	return t
 }
@@ -140,12 +140,9 @@ type problem struct {
 	message string
 }
 
-// complete fills in what depends on the plan as a whole, and returns what is wrong with the test.
+// complete fills in what depends on the plan as a whole, and returns what is wrong with a test of known words.
 func (p *Plan) complete(t *Test) []problem {
-	problems := p.unknownWords(t)
-	if len(problems) > 0 {
-		return problems
-	}
+	var problems []problem
 	var taking []*UserClass
 	weight, count := 0, 0
 	for i := range p.Classes {
@@ -228,9 +225,14 @@ func (p *Plan) tags() []string {
 	return slices.Compact(tags)
 }
 
-// completeTest reports what is wrong with a test as a whole where the plan says it, and gathers its objectives.
-func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node) {
-	for _, problem := range p.complete(t) {
+// completeTest reports what is wrong with a test as a whole where the plan says it, and gathers its objectives. whole is
+// false if the load of the test is not known.
+func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node, whole bool) {
+	problems := p.unknownWords(t)
+	if len(problems) == 0 && whole {
+		problems = p.complete(t)
+	}
+	for _, problem := range problems {
 		at := n
 		if m, ok := found[problem.key]; ok {
 			at = m.value
@@ -239,6 +241,9 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 			}
 		}
 		d.wrong(at, "%s", problem.message)
+	}
+	if len(problems) > 0 {
+		return
 	}
 	requests := p.requests(t)
 	for i := range t.Objectives {
