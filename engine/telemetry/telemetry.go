@@ -139,10 +139,11 @@ func (p *Provider) Finish(ctx context.Context, r Results) error {
 	return p.export(ctx, verdicts)
 }
 
-// Shutdown releases what the provider holds; the handler has nothing to show then. The exporters are the caller's.
+// Shutdown releases what the provider holds; the handler has nothing to show then. The exporters are the caller's. A
+// second Shutdown does nothing.
 func (p *Provider) Shutdown(ctx context.Context) error {
 	p.current.Store(nil)
-	if err := p.provider.Shutdown(ctx); err != nil {
+	if err := p.provider.Shutdown(ctx); err != nil && !errors.Is(err, metric.ErrReaderShutdown) {
 		return fmt.Errorf("ending telemetry: %w", err)
 	}
 	return nil
