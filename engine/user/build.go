@@ -2,7 +2,6 @@ package user
 
 import (
 	"encoding/base64"
-	"fmt"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -110,7 +109,6 @@ type builder struct {
 	names  *measure.Names
 	data   []plan.Data
 	feeds  map[string]*feed.Feed
-	users  int
 }
 
 func (b *builder) class(p *plan.UserClass) (class, error) {
@@ -125,14 +123,11 @@ func (b *builder) class(p *plan.UserClass) (class, error) {
 		c.tasks = append(c.tasks, t)
 		c.total += t.weight
 	}
-	if c.total == 0 {
-		return c, fmt.Errorf("all tasks of class %s have the weight 0, expected at least one of 1 or more", p.Name)
-	}
 	return c, nil
 }
 
 func (b *builder) task(class int, p *plan.Task) (task, error) {
-	t := task{name: p.Name, weight: max(p.Weight, 0)}
+	t := task{name: p.Name, weight: p.Weight}
 	words := strings.Join(texts(b.target, p), "\n")
 	for i := range p.Steps {
 		s := &p.Steps[i]
@@ -154,10 +149,6 @@ func (b *builder) task(class int, p *plan.Task) (task, error) {
 				return t, err
 			}
 			b.feeds[d.Name] = f
-		}
-		if d.Order == feed.Unique && f.Len() < b.users {
-			return t, fmt.Errorf("data %s: %d rows for up to %d users, but each user needs one of its own (order unique): add rows, or ask for fewer users",
-				d.Name, f.Len(), b.users)
 		}
 		t.data = append(t.data, dataset{d.Name, f})
 	}

@@ -1,6 +1,7 @@
 package user
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -47,12 +48,17 @@ func (m *Mix) spread(s *plan.Shape) error {
 	if len(m.arrivals) == 0 {
 		m.arrivals = m.fixed
 	}
-	if users := peak(s); s.Model != plan.Open && len(m.weighted) == 0 && users > count {
-		return fmt.Errorf("it asks for %d users, but its classes have fixed counts, %d in all: ask for at most %d users, or leave fixed out of a class",
-			users, count, count)
-	}
 	if len(m.arrivals) == 0 {
-		return fmt.Errorf("all user classes have the weight 0, expected at least one of 1 or more")
+		return errors.New("all user classes have the weight 0, expected at least one of 1 or more")
+	}
+	if s.Model == plan.Open || len(m.weighted) > 0 {
+		return nil
+	}
+	for _, stage := range s.Stages {
+		if users := int(max(stage.From, stage.To)); users > count {
+			return fmt.Errorf("it asks for %d users, but its classes have fixed counts, %d in all: ask for %d users at most, or leave fixed out of a class",
+				users, count, count)
+		}
 	}
 	return nil
 }

@@ -54,14 +54,14 @@ type class struct {
 }
 
 // NewMix prepares the classes of a test. Errors: a data file that cannot be read, tags that leave no task, certificates
-// that cannot be read, more users than the test's classes or its rows of data provide for.
+// that cannot be read, more users than the fixed counts of the test's classes add up to where no class has a weight.
 func NewMix(p *plan.Plan, t *plan.Test, o Options) (*Mix, error) {
 	m := &Mix{seed: o.Seed, dial: o.Dial}
 	classes, err := choose(p, t)
 	if err != nil {
 		return nil, fmt.Errorf("preparing test %s: %w", t.Name, err)
 	}
-	b := builder{target: &p.Target, names: &m.names, data: p.Data, feeds: map[string]*feed.Feed{}, users: peak(&t.Shape)}
+	b := builder{target: &p.Target, names: &m.names, data: p.Data, feeds: map[string]*feed.Feed{}}
 	for i := range classes {
 		c, err := b.class(&classes[i])
 		if err != nil {
@@ -84,7 +84,7 @@ func NewMix(p *plan.Plan, t *plan.Test, o Options) (*Mix, error) {
 // class with the same name and method are one.
 func (m *Mix) Names() *measure.Names { return &m.names }
 
-// choose returns the test's classes with the tasks its tags leave.
+// choose returns the classes that take part in the test, with the tasks that its tags leave.
 func choose(p *plan.Plan, t *plan.Test) ([]plan.UserClass, error) {
 	for _, name := range t.Classes {
 		if !slices.ContainsFunc(p.Classes, func(c plan.UserClass) bool { return c.Name == name }) {
@@ -92,48 +92,16 @@ func choose(p *plan.Plan, t *plan.Test) ([]plan.UserClass, error) {
 		}
 	}
 	var classes []plan.UserClass
-	var tags []string
 	for _, c := range p.Classes {
-		if len(t.Classes) > 0 && !slices.Contains(t.Classes, c.Name) {
-			continue
-		}
-		var kept []plan.Task
-		for _, task := range c.Tasks {
-			tags = append(tags, task.Tags...)
-			if tagged(task.Tags, t.Tags, t.ExcludeTags) {
-				kept = append(kept, task)
-			}
-		}
-		if c.Tasks = kept; len(kept) > 0 {
+		if t.TakesPart(&c) {
+			c.Tasks = slices.DeleteFunc(slices.Clone(c.Tasks), func(task plan.Task) bool { return !t.Runs(&task) })
 			classes = append(classes, c)
 		}
 	}
-	if len(classes) > 0 {
-		return classes, nil
+	if len(classes) == 0 {
+		return nil, fmt.Errorf("no task is left by the tags %q without %q", t.Tags, t.ExcludeTags)
 	}
-	slices.Sort(tags)
-	return nil, fmt.Errorf("tags %q, without %q, leave no task; the tasks have the tags %q",
-		t.Tags, t.ExcludeTags, slices.Compact(tags))
-}
-
-// tagged is Locust's rule: where tags are asked for, a task needs one of them; one that is excluded is enough to go.
-func tagged(has, want, exclude []string) bool {
-	in := func(list []string) func(string) bool {
-		return func(tag string) bool { return slices.Contains(list, tag) }
-	}
-	return (len(want) == 0 || slices.ContainsFunc(has, in(want))) && !slices.ContainsFunc(has, in(exclude))
-}
-
-// peak returns the most users there can be at once.
-func peak(s *plan.Shape) int {
-	if s.Model == plan.Open {
-		return s.MaxUsers
-	}
-	most := 0.0
-	for _, stage := range s.Stages {
-		most = max(most, stage.From, stage.To)
-	}
-	return int(most)
+	return classes, nil
 }
 
 // mentions reports whether text has name as a word of its own.
