@@ -4,9 +4,7 @@
 package feed
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync/atomic"
 )
 
@@ -65,15 +63,4 @@ func (f *Feed) Row(user int, r *rand.Rand) Row {
 	default:
 		return f.rows[(f.next.Add(1)-1)%n]
 	}
-}
-
-// Open reads the whole file. Errors name the file and, where it has them, line and column.
-func Open(o Options) (*Feed, error) {
-	if o.Order == "" {
-		o.Order = Sequential
-	}
-	if !slices.Contains(Orders(), o.Order) {
-		return nil, fmt.Errorf("opening data %s: unknown order %q, expected one of %v", o.File, o.Order, Orders())
-	}
-	panic("stub")
 }
