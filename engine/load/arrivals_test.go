@@ -121,7 +121,7 @@ func ceil(r *big.Rat) uint64 {
 }
 
 func TestTotalsAreExact(t *testing.T) {
-	for seed := range uint64(2000) {
+	for seed := range uint64(300) {
 		s, total := randomOpen(rand.New(rand.NewPCG(seed, 1)))
 		due := all(NewArrivals(s, 0))
 		if uint64(len(due)) != ceil(total) {
@@ -195,7 +195,7 @@ func TestArrivalsAreWhereTheIntegralIsWhole(t *testing.T) {
 }
 
 func TestArrivalsNeverDecreaseAndEndWithTheShape(t *testing.T) {
-	for seed := range uint64(1000) {
+	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 3))
 		s, _ := randomOpen(r)
 		s.Poisson = r.IntN(2) == 0
@@ -210,7 +210,7 @@ func TestArrivalsNeverDecreaseAndEndWithTheShape(t *testing.T) {
 }
 
 func TestSharesMakeTheWhole(t *testing.T) {
-	for seed := range uint64(500) {
+	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		s, _ := randomOpen(r)
 		s.Poisson = r.IntN(2) == 0

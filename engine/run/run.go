@@ -1,10 +1,19 @@
 // Package run makes the load of one test on this machine.
+//
+// In the open model a pool of users makes the arrivals of the schedule, in the closed one users come and go and each makes
+// one iteration after the other. Which iterations there are is load's matter, what one is user's, what becomes of what they
+// observe measure's; this package says who runs when.
 package run
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
 
+	"tidegauge/engine/load"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/user"
@@ -16,20 +25,157 @@ type Options struct {
 	Mix         *user.Mix
 	Recorder    *measure.Recorder
 	Sinks       []measure.Sink
-	Seed        uint64
-	StopTimeout time.Duration // how long iterations under way may take to finish after the shape or after Stop
+	Seed        uint64        // of Poisson arrivals
+	StopTimeout time.Duration // how long iterations under way may take to finish after the shape or after Stop; 0: they are cut at once
 	// Stop, when closed, ends the run gracefully: nothing new starts, what is under way may finish within StopTimeout.
 	Stop <-chan struct{}
 }
 
 // Result says how the run went, apart from what was measured.
 type Result struct {
-	Start, End time.Time
-	Stopped    bool  // by Stop, before the shape was over
-	Cancelled  bool  // by the context
-	SinkErrors error // what the sinks returned; the run went on
+	Start, End time.Time // of the load: the offsets of the shape count from Start; at End the last user had left
+	Stopped    bool      // by Stop, before the shape was over
+	Cancelled  bool      // by the context
+	SinkErrors error     // what the sinks returned; the run went on
 }
 
 // Do makes the load and returns when everything it started has ended. When ctx ends, requests under way are cut, and what was
-// measured is still handed to the sinks. The error is ours (a user could not be made), never the target's.
-func Do(ctx context.Context, o Options) (Result, error) { panic("stub") }
+// measured is still handed to the sinks. The error is ours (a user could not be made), never the target's; what was
+// measured until then is handed to the sinks all the same.
+//
+// The load begins when the sinks have the first snapshot, which has nothing in it. There is a snapshot where a stage
+// ends, still with that stage's phase, so that what a snapshot adds belongs to the phase it names. Once the load is
+// over the rate is 0 and the phase remains the last one: what is still under way belongs to it.
+//
+// An arrival of the open model for which no user is free waits for the next one, in the order of the schedule. It counts
+// as intended from the moment it is due; if it has not started when the run ends, as dropped. In the closed model an
+// iteration counts as intended when it starts.
+func Do(ctx context.Context, o Options) (res Result, err error) {
+	if o.Shape.Model == plan.Open && o.Shape.MaxUsers < 1 {
+		return res, fmt.Errorf("run load: max_users is %d, an open model needs at least 1", o.Shape.MaxUsers)
+	}
+	schedule := load.NewArrivals(&o.Shape, o.Seed)
+	chart := newChart(&o.Shape, schedule, o.Recorder)
+	recorded, err := record(ctx, o.Recorder, o.Sinks)
+	if err != nil {
+		return res, err
+	}
+	defer func() { res.SinkErrors = recorded() }()
+
+	// Requests are cut by us, after it is settled that nothing new starts, not by ctx itself.
+	work, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	failed := make(chan error, 1)
+	res.Start = time.Now()
+	s := &setting{
+		mix: o.Mix, recorder: o.Recorder, start: res.Start, duration: o.Shape.Duration(), work: work,
+		fail: func(err error) {
+			select {
+			case failed <- err:
+			default: // there is one already
+			}
+		},
+	}
+	var m model
+	if o.Shape.Model == plan.Open {
+		m = newPool(s, schedule, o.Shape.MaxUsers)
+	} else {
+		m = newCrowd(s, load.NewUsers(&o.Shape))
+	}
+	var group sync.WaitGroup
+	defer group.Wait()
+	over := make(chan bool, 1)
+	played, left, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	group.Go(func() {
+		m.play(over)
+		close(played)
+		s.users.Wait()
+		close(left)
+	})
+	group.Go(func() { chart.follow(res.Start, m, ended) })
+
+	end := time.NewTimer(s.duration - time.Since(s.start))
+	defer end.Stop()
+	select {
+	case <-end.C:
+	case <-o.Stop:
+		res.Stopped = true
+	case <-ctx.Done():
+		res.Cancelled = true
+	case err = <-failed:
+	}
+	over <- res.Stopped || res.Cancelled || err != nil
+	<-played
+	close(ended)
+	if !res.Cancelled && err == nil {
+		end.Reset(o.StopTimeout)
+		select {
+		case <-left:
+		case <-end.C:
+		case <-ctx.Done():
+			res.Cancelled = true
+		case err = <-failed:
+		}
+	}
+	cut()
+	<-left
+	res.End = time.Now()
+	if err == nil {
+		select {
+		case err = <-failed: // by one of the last to start
+		default:
+			return res, nil
+		}
+	}
+	return res, fmt.Errorf("run load: %w", err)
+}
+
+// setting is what both models work with.
+type setting struct {
+	mix      *user.Mix
+	recorder *measure.Recorder
+	start    time.Time
+	duration time.Duration
+	work     context.Context // of the iterations
+	fail     func(error)     // ends the run with an error of ours
+	users    sync.WaitGroup
+}
+
+// model is the open or the closed model.
+type model interface {
+	// play makes load from the start on until it is told that it is over, and whether that is before the shape was over.
+	// Then it returns, and nothing new starts; its users leave when they have finished what they are at.
+	play(over <-chan bool)
+	// count brings the number of intended iterations up to date.
+	count()
+}
+
+// record starts the recorder and returns when the sinks have the first snapshot. What it returns ends the recorder, waits for
+// the final snapshot to be handed on and returns the sinks' errors.
+func record(ctx context.Context, r *measure.Recorder, sinks []measure.Sink) (end func() error, err error) {
+	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
+	first := &firstSnapshot{handed: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(recording, time.Now(), append(slices.Clone(sinks), first)...) }()
+	select {
+	case <-first.handed:
+	case err := <-ended: // before anything was recorded
+		stop()
+		return nil, errors.Join(errors.New("run load: the recorder ended at once"), err)
+	}
+	return func() error {
+		stop()
+		return <-ended
+	}, nil
+}
+
+// firstSnapshot is the last of the sinks: when it has the first snapshot, all have.
+type firstSnapshot struct {
+	once   sync.Once
+	handed chan struct{}
+}
+
+func (f *firstSnapshot) Consume(context.Context, *measure.Snapshot) error {
+	f.once.Do(func() { close(f.handed) })
+	return nil
+}

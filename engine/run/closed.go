@@ -1,0 +1,156 @@
+package run
+
+import (
+	"time"
+
+	"tidegauge/engine/load"
+)
+
+// crowd is the users of a closed model.
+type crowd struct {
+	*setting
+	schedule *load.Users
+	seats    []*crowdUser // by number: who sat there last
+	present  int          // the first ones of seats are there
+}
+
+func newCrowd(s *setting, u *load.Users) *crowd { return &crowd{setting: s, schedule: u} }
+
+// count has nothing to do: an iteration of a closed model is intended when it starts.
+func (*crowd) count() {}
+
+func (c *crowd) play(over <-chan bool) {
+	defer func() {
+		for c.present > 0 {
+			c.remove()
+		}
+	}()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		at, change, ok := c.schedule.Next()
+		if !ok || at >= c.duration {
+			<-over
+			return
+		}
+		timer.Reset(at - time.Since(c.start))
+		select {
+		case <-timer.C:
+		case <-over:
+			return
+		}
+		if change > 0 {
+			c.add(at)
+		} else {
+			c.remove()
+		}
+	}
+}
+
+// add lets the next user in.
+func (c *crowd) add(at time.Duration) {
+	i := c.present
+	u := &crowdUser{
+		crowd: c, number: i + 1, class: c.mix.ClassOf(i), due: c.start.Add(at),
+		told: make(chan struct{}), left: make(chan struct{}),
+	}
+	if i < len(c.seats) {
+		u.before, c.seats[i] = c.seats[i], u
+	} else {
+		c.seats = append(c.seats, u)
+	}
+	c.present++
+	c.users.Go(u.live)
+}
+
+// remove tells the user that came last to leave.
+func (c *crowd) remove() {
+	c.present--
+	close(c.seats[c.present].told)
+}
+
+// crowdUser is one user of a crowd.
+type crowdUser struct {
+	crowd  *crowd
+	number int // from 1
+	class  int
+	due    time.Time
+	told   chan struct{} // closed: to leave
+	left   chan struct{} // closed: it has
+	leftAt time.Time
+	before *crowdUser // who had this number before, and may still be at its last iteration
+	timer  *time.Timer
+}
+
+// live makes one iteration after the other until the user is told to leave.
+func (u *crowdUser) live() {
+	c := u.crowd
+	defer func() {
+		u.leftAt = time.Now()
+		close(u.left)
+	}()
+	intended, ready := u.due, u.due
+	if u.before != nil {
+		select {
+		case <-u.before.left:
+			ready = later(ready, u.before.leftAt)
+			u.before = nil
+		case <-u.told:
+			return
+		}
+	}
+	s, err := c.mix.NewSession(u.class, u.number, c.recorder)
+	if err != nil {
+		c.fail(err)
+		return
+	}
+	c.recorder.AddUsers(u.class, 1)
+	shard := c.recorder.Shard(u.number)
+	for u.await(intended) {
+		shard.Intend(u.class, 1)
+		s.Iterate(c.work, intended, ready)
+		finished := time.Now()
+		intended = s.Next(intended, finished)
+		ready = later(intended, finished)
+	}
+	c.recorder.AddUsers(u.class, -1)
+	_ = s.Close() // the requests are over: what closing their connection comes to tells nothing
+}
+
+// await waits for a moment; false when the user has to leave before. An iteration that would be due when the shape is
+// over never comes.
+func (u *crowdUser) await(t time.Time) bool {
+	select {
+	case <-u.told:
+		return false
+	default:
+	}
+	if t.Sub(u.crowd.start) >= u.crowd.duration {
+		<-u.told
+		return false
+	}
+	d := time.Until(t)
+	if d <= 0 {
+		return true
+	}
+	if u.timer == nil {
+		u.timer = time.NewTimer(d)
+	} else {
+		u.timer.Reset(d)
+	}
+	select {
+	case <-u.timer.C:
+		return true
+	case <-u.told:
+		u.timer.Stop()
+		return false
+	}
+}
+
+// later returns the later of two moments.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
