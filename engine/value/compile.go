@@ -42,15 +42,18 @@ const (
 	constantProgram
 	variableProgram
 	columnProgram
+	lookupProgram // of a part of the body
 	statusProgram // status == number
+	equalProgram  // a part of the body == text
 )
 
 // program is a compiled expression. What most expressions are is evaluated without the virtual machine.
 type program struct {
 	source      string
 	kind        programKind
-	name        string // of the variable or data set; of a constant its text
+	name        string // of the variable or data set; of a constant its text; the path in the body
 	column      string
+	text        string
 	number      int
 	code        *vm.Program
 	reads       []read
@@ -99,11 +102,11 @@ func (c *Compiler) compile(source string, offset int, w want) (_ *program, errs 
 	if p.simple(tree.Node) && w == anyValue {
 		return p, nil
 	}
-	if w == truth && p.kind != statusProgram {
-		config.Expect, config.ExpectAny = reflect.Bool, true
-	}
-	if p.kind != statusProgram {
+	if p.kind != statusProgram && p.kind != equalProgram {
 		p.kind = vmProgram
+		if w == truth {
+			config.Expect, config.ExpectAny = reflect.Bool, true
+		}
 		if p.code, err = build(tree, config, w); err != nil {
 			return nil, fail(err)
 		}
@@ -124,7 +127,7 @@ func build(tree *parser.Tree, config *conf.Config, w want) (*vm.Program, error) 
 	if _, err := checker.Check(tree, config); err != nil {
 		return nil, err
 	}
-	ast.Walk(&tree.Node, &lenient{seen: make(map[ast.Node]bool)})
+	ast.Walk(&tree.Node, &lenient{done: make(map[ast.Node]ast.Node)})
 	if w == truth && unknown(tree.Node) {
 		tree.Node = call("$truth", tree.Node.Location(), tree.Node)
 	}
@@ -202,12 +205,24 @@ func (p *program) simple(node ast.Node) bool {
 			p.kind, p.name = columnProgram, n.Arguments[1].(*ast.StringNode).Value
 			p.column = n.Arguments[2].(*ast.StringNode).Value
 			return true
+		case "$lookup":
+			p.kind, p.name = lookupProgram, n.Arguments[1].(*ast.StringNode).Value
+			return true
 		}
 	case *ast.BinaryNode:
-		left, isCall := n.Left.(*ast.CallNode)
-		right, isNumber := n.Right.(*ast.IntegerNode)
-		if n.Operator == "==" && isCall && isNumber && calleeName(left) == "$status" {
-			p.kind, p.number = statusProgram, right.Value
+		left, ok := n.Left.(*ast.CallNode)
+		if n.Operator != "==" || !ok {
+			return false
+		}
+		number, isNumber := n.Right.(*ast.IntegerNode)
+		text, isText := n.Right.(*ast.StringNode)
+		switch name := calleeName(left); {
+		case name == "$status" && isNumber:
+			p.kind, p.number = statusProgram, number.Value
+			return true
+		case name == "$lookup" && isText:
+			p.kind, p.name, p.text = equalProgram, left.Arguments[1].(*ast.StringNode).Value, text.Value
+			return true
 		}
 	}
 	return false
@@ -222,8 +237,12 @@ func (p *program) run(env *Env) (any, error) {
 		return env.variable(p.name), nil
 	case columnProgram:
 		return env.column(p.name, p.column), nil
+	case lookupProgram:
+		return env.lookup(p.name), nil
 	case statusProgram:
 		return env.status() == p.number, nil
+	case equalProgram:
+		return env.partIs(p.name, p.text), nil
 	}
 	return execute(p.code, env)
 }

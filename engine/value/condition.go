@@ -26,9 +26,6 @@ func (c *Condition) String() string { return c.program.source }
 // that reason does not hold. The error is the plan's fault.
 func (c *Condition) Holds(env *Env) (bool, error) {
 	p := c.program
-	if p.kind == statusProgram {
-		return env.status() == p.number, nil
-	}
 	v, err := p.run(env)
 	if err != nil {
 		if errors.Is(err, ErrNoValue) {

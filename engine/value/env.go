@@ -127,6 +127,15 @@ func (e *Env) lookup(path string) any {
 	return v
 }
 
+// partIs reports whether the part of the body at a gjson path is that text.
+func (e *Env) partIs(path, text string) bool {
+	if !e.isJSON() {
+		return false
+	}
+	r := gjson.GetBytes(e.response.Body, path)
+	return r.Type == gjson.String && r.Str == text
+}
+
 // whole decodes the body, once per answer.
 func (e *Env) whole() any {
 	if !e.isJSON() {

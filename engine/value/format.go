@@ -13,6 +13,8 @@ import (
 // maxText is the length in bytes of the largest text one part of a template may become.
 const maxText = 16 << 20
 
+const hexDigits = "0123456789abcdef"
+
 // appendText appends v as text: numbers in decimal, times as RFC 3339 (as far as nanoseconds are there), lists and
 // objects as JSON.
 func appendText(b []byte, v any) ([]byte, error) {
@@ -134,7 +136,6 @@ func appendQuoted(b []byte, s string) []byte {
 
 // appendEscaped appends s as it stands between the quotes of a JSON string. What is not UTF-8 becomes U+FFFD.
 func appendEscaped(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -162,7 +163,7 @@ func appendEscaped(b []byte, s string) []byte {
 		case '\t':
 			b = append(b, '\\', 't')
 		default:
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 		}
 		i++
 		start = i

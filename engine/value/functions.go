@@ -4,9 +4,11 @@ import (
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -74,7 +76,6 @@ var nativeFunctions = []Function{
 	{"fromBase64", "fromBase64(text)", "the text that was encoded"},
 	{"indexOf", "indexOf(text, part)", "the byte where part starts, or -1"},
 	{"int", "int(x)", "a whole number of text or a number"},
-	{"keys", "keys(object)", "the names of the members, in no order"},
 	{"last", "last(list)", "the last item, or nil"},
 	{"len", "len(x)", "how many characters, items or members there are"},
 	{"lower", "lower(text)", "the text in lower case"},
@@ -87,14 +88,12 @@ var nativeFunctions = []Function{
 	{"one", "one(list, condition)", "whether the condition holds for exactly one item"},
 	{"round", "round(x)", "the nearest whole number"},
 	{"sort", "sort(list)", "the items in order"},
-	{"split", "split(text, separator)", "the list of parts"},
 	{"sum", "sum(list)", "the sum of the numbers"},
 	{"trim", "trim(text)", "the text without white space around it"},
 	{"trimPrefix", "trimPrefix(text, prefix)", "the text without the prefix"},
 	{"trimSuffix", "trimSuffix(text, suffix)", "the text without the suffix"},
 	{"type", "type(x)", "the name of the type: int, float, string, bool, array, map, nil"},
 	{"upper", "upper(text)", "the text in upper case"},
-	{"values", "values(object)", "the values of the members, in no order"},
 }
 
 var native = func() map[string]bool {
@@ -116,11 +115,11 @@ var own = []function{
 	{"randString", "randString(n)", "n letters and digits", true,
 		func(any, int) string { return "" }, randFrom("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")},
 	{"randHex", "randHex(n)", "n hexadecimal digits", true,
-		func(any, int) string { return "" }, randFrom("0123456789abcdef")},
+		func(any, int) string { return "" }, randFrom(hexDigits)},
 	{"uuid", "uuid()", "a random UUID (version 4)", true,
 		func(any) string { return "" }, uuid},
-	{"now", "now()", `the time the iteration was meant to start, as text in RFC 3339; now().Format("2006-01-02") as any other`, true,
-		func(any) time.Time { return time.Time{} }, func(a ...any) (any, error) { return a[0].(*Env).Now, nil }},
+	{"now", "now()", `the time the iteration was meant to start, as text in RFC 3339, UTC; now().Format("2006-01-02") as any other`, true,
+		func(any) time.Time { return time.Time{} }, func(a ...any) (any, error) { return a[0].(*Env).Now.UTC(), nil }},
 	{"unix", "unix()", "now() in whole seconds since 1970", true,
 		func(any) int { return 0 }, func(a ...any) (any, error) { return int(a[0].(*Env).Now.Unix()), nil }},
 	{"unixMilli", "unixMilli()", "now() in whole milliseconds since 1970", true,
@@ -139,6 +138,12 @@ var own = []function{
 		func(any, any) string { return "" }, toJSON},
 	{"fromJSON", "fromJSON(text)", "the value that the JSON text says", false,
 		func(any, string) any { return nil }, parseJSON},
+	{"split", "split(text, separator)", "the list of parts", false,
+		func(any, string, string) []string { return nil }, splitText},
+	{"keys", "keys(object)", "the names of the members, in order", false,
+		func(any, any) any { return nil }, keys},
+	{"values", "values(object)", "the values of the members, in the order of their names", false,
+		func(any, any) any { return nil }, values},
 	{"replace", "replace(text, old, new)", "the text with every old replaced", false,
 		func(any, string, string, string) string { return "" }, replace},
 	{"repeat", "repeat(text, n)", "the text n times", false,
@@ -272,9 +277,19 @@ func uuid(args ...any) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	hi := r.Uint64()&^0xf000 | 0x4000
-	lo := r.Uint64()&^(3<<62) | 2<<62
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&(1<<48-1)), nil
+	var bits [16]byte
+	binary.BigEndian.PutUint64(bits[:8], r.Uint64())
+	binary.BigEndian.PutUint64(bits[8:], r.Uint64())
+	bits[6] = bits[6]&0x0f | 0x40 // version
+	bits[8] = bits[8]&0x3f | 0x80 // variant
+	text := make([]byte, 0, 36)
+	for i, b := range bits {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			text = append(text, '-')
+		}
+		text = append(text, hexDigits[b>>4], hexDigits[b&15])
+	}
+	return string(text), nil
 }
 
 func ofText(f func(string) string) func(args ...any) (any, error) {
@@ -320,6 +335,51 @@ func parseJSON(args ...any) (any, error) {
 		return a.env.absent(), nil
 	}
 	return fromJSON(gjson.Parse(s)), nil
+}
+
+func splitText(args ...any) (any, error) {
+	a := read0(args)
+	s, separator := a.text(1), a.text(2)
+	if a.err == nil {
+		a.err = a.env.spend(strings.Count(s, separator) + 1)
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	return strings.Split(s, separator), nil
+}
+
+// keys sorts, since a run must be repeatable.
+func keys(args ...any) (any, error) {
+	names, err := sortedKeys(args)
+	return names, err
+}
+
+func values(args ...any) (any, error) {
+	names, err := sortedKeys(args)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]any, len(names))
+	for i, name := range names {
+		list[i] = item(args[1], name)
+	}
+	return list, nil
+}
+
+func sortedKeys(args []any) ([]string, error) {
+	a := read0(args)
+	var names []string
+	switch object := args[1].(type) {
+	case map[string]any:
+		names = slices.Sorted(maps.Keys(object))
+	case map[string]string:
+		names = slices.Sorted(maps.Keys(object))
+	default:
+		a.fail(1, "an object")
+		return nil, a.err
+	}
+	return names, a.env.spend(len(names))
 }
 
 func replace(args ...any) (any, error) {

@@ -14,7 +14,9 @@ import (
 // lenient makes the operators of a checked expression bear with nil where the types of their operands are not known
 // before: comparing nil is false, and nil is false where true or false is expected. It also has loops and joined text
 // accounted for.
-type lenient struct{ seen map[ast.Node]bool }
+//
+// The parser uses some nodes twice; done has what became of each.
+type lenient struct{ done map[ast.Node]ast.Node }
 
 // unknown reports whether the type of n is only known when it is evaluated.
 func unknown(n ast.Node) bool {
@@ -24,13 +26,13 @@ func unknown(n ast.Node) bool {
 
 // Visit is called for each node after those below it.
 func (l *lenient) Visit(node *ast.Node) {
-	n := *node
-	if l.seen[n] {
+	before := *node
+	if as, ok := l.done[before]; ok {
+		*node = as
 		return
 	}
-	l.seen[n] = true
-	at := n.Location()
-	switch n := n.(type) {
+	at := before.Location()
+	switch n := before.(type) {
 	case *ast.BinaryNode:
 		switch n.Operator {
 		case "<", "<=", ">", ">=", "contains", "startsWith", "endsWith":
@@ -70,7 +72,7 @@ func (l *lenient) Visit(node *ast.Node) {
 			}
 		}
 	}
-	l.seen[*node] = true
+	l.done[before], l.done[*node] = *node, *node
 }
 
 func kindOf(n ast.Node) reflect.Kind {
