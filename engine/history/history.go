@@ -1,0 +1,162 @@
+// Package history keeps one folder per run.
+//
+// A run's folder is DIR/runs/ID, and holds
+//
+//	record.json     what the run is and how it stands: small, so that runs are listed fast
+//	plan.yaml       the plan as run; environment variables are in it by name, not by value
+//	report.json     the report in full (engine/report/README.md), of the last checkpoint until the run is finished
+//	histograms.bin  the totals of the run at full resolution, see Stored.Totals
+//	summary.txt     the summary as the terminal showed it, of a finished run
+//	lock            held by the process of a run that is going on
+//
+// Each file is replaced whole or not at all, record.json last, so that whenever a process dies what it leaves can be read:
+// a run whose record says "running" and whose lock nobody holds was interrupted, and has its last checkpoint.
+package history
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gofrs/flock"
+)
+
+// The files of a run's folder.
+const (
+	recordFile     = "record.json"
+	planFile       = "plan.yaml"
+	reportFile     = "report.json"
+	histogramsFile = "histograms.bin"
+	summaryFile    = "summary.txt"
+	lockFile       = "lock"
+)
+
+// History is the runs in a data directory. It is safe for concurrent use, also by several processes.
+type History struct{ dir string }
+
+// Open opens the history in a data directory, which is created if it is not there. The runs are in its folder "runs".
+func Open(dir string) (*History, error) {
+	runs := filepath.Join(dir, "runs")
+	if err := os.MkdirAll(runs, 0o755); err != nil {
+		return nil, fmt.Errorf("open history in %s: %w; name a data directory that can be written", dir, err)
+	}
+	return &History{dir: runs}, nil
+}
+
+// Dir returns the folder that has a folder for each run.
+func (h *History) Dir() string { return h.dir }
+
+// List returns the records of all runs, newest first. A folder whose record cannot be read is listed with the state Damaged
+// and hides nothing else. It reads nothing but the records.
+func (h *History) List() ([]Record, error) {
+	entries, err := os.ReadDir(h.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	var records []Record
+	for _, e := range entries {
+		if !e.IsDir() || !isID(e.Name()) {
+			continue
+		}
+		if r, ok := h.read(e.Name()); ok {
+			records = append(records, r)
+		}
+	}
+	slices.SortFunc(records, func(a, b Record) int {
+		return cmp.Or(strings.Compare(b.ID[:timeLength], a.ID[:timeLength]), b.Start.Compare(a.Start), strings.Compare(b.ID, a.ID))
+	})
+	return records, nil
+}
+
+// read returns the record in a folder; ok is false where no run ever began, since its process died first.
+func (h *History) read(id string) (r Record, ok bool) {
+	dir := filepath.Join(h.dir, id)
+	r, err := readRecord(dir)
+	if err == nil && r.State == Running && !held(filepath.Join(dir, lockFile)) {
+		// Unless it finished between the two looks.
+		if r, err = readRecord(dir); r.State == Running {
+			r.State = Interrupted
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, statErr := os.Stat(filepath.Join(dir, reportFile)); errors.Is(statErr, fs.ErrNotExist) {
+			return Record{}, false
+		}
+	}
+	if err == nil && r.ID != id {
+		err = fmt.Errorf("the record in folder %s is that of run %q", id, r.ID)
+	}
+	if err != nil {
+		return Record{ID: id, State: Damaged, Problem: err.Error()}, true
+	}
+	return r, true
+}
+
+func readRecord(dir string) (Record, error) {
+	b, err := os.ReadFile(filepath.Join(dir, recordFile))
+	if err != nil {
+		return Record{}, err
+	}
+	return decodeRecord(b)
+}
+
+// held reports whether a process has the lock.
+func held(path string) bool {
+	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	free, err := l.TryRLock()
+	if err != nil {
+		return false // the lock file is not there any more
+	}
+	if free {
+		// Closing it can fail only where it was not open.
+		_ = l.Close()
+	}
+	return !free
+}
+
+// latest is the name of the newest run.
+const latest = "latest"
+
+// Find returns the record of the run with this name: its whole id, the beginning of it or its last letters (k3f9) where only
+// one run has them, or "latest". The error lists the runs that were meant when there are several.
+func (h *History) Find(name string) (Record, error) {
+	records, err := h.List()
+	if err != nil {
+		return Record{}, err
+	}
+	if len(records) == 0 {
+		return Record{}, fmt.Errorf("find run %q: there are no runs in %s", name, h.dir)
+	}
+	if name == latest {
+		return records[0], nil
+	}
+	var found []Record
+	for _, r := range records {
+		switch {
+		case r.ID == name:
+			return r, nil
+		case name != "" && (strings.HasPrefix(r.ID, name) || strings.HasSuffix(r.ID, "-"+name)):
+			found = append(found, r)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return Record{}, fmt.Errorf("find run %q: there is none in %s; the newest is %s", name, h.dir, records[0].ID)
+	case 1:
+		return found[0], nil
+	}
+	const most = 5
+	var ids []string
+	for _, r := range found[:min(most, len(found))] {
+		ids = append(ids, r.ID)
+	}
+	if len(found) > most {
+		ids = append(ids, fmt.Sprintf("and %d more", len(found)-most))
+	}
+	return Record{}, fmt.Errorf("find run %q: %d runs have that name: %s", name, len(found), strings.Join(ids, ", "))
+}

@@ -1,0 +1,147 @@
+package history
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"tidegauge/engine/plan"
+	"tidegauge/engine/report"
+	"tidegauge/engine/verdict"
+)
+
+// recordSchema names the form of record.json and its version.
+const recordSchema = "tidegauge.run/v1"
+
+// State is how a run stands.
+type State string
+
+// The states.
+const (
+	Running     State = "running"
+	Finished    State = "finished"
+	Interrupted State = "interrupted" // its process died; it has its last checkpoint
+	Damaged     State = "damaged"     // its record cannot be read
+)
+
+// Record is what a list of runs shows of one run.
+type Record struct {
+	Schema   string            `json:"schema"`
+	ID       string            `json:"id"`
+	State    State             `json:"state"`
+	Plan     string            `json:"plan"`
+	Test     string            `json:"test"`
+	Type     plan.Type         `json:"type"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	Target   string            `json:"target"`
+	Version  string            `json:"version"` // of tidegauge
+	Host     string            `json:"host"`
+	PID      int               `json:"pid"`
+	Start    time.Time         `json:"start"`
+	AsOf     time.Time         `json:"as_of,omitzero"` // when the numbers below were current
+	Seconds  float64           `json:"seconds"`        // so far, or in all
+	Requests uint64            `json:"requests"`
+	Failures uint64            `json:"failures"`
+	P95      float64           `json:"p95"` // seconds of response time, over the whole run
+	Outcome  verdict.Outcome   `json:"outcome,omitempty"`
+	Code     string            `json:"code,omitempty"` // of the finding that decided
+	Summary  string            `json:"summary,omitempty"`
+	Lost     []string          `json:"lost,omitempty"` // files that could not be written at the end
+
+	Problem string `json:"-"` // what is wrong with a damaged record
+}
+
+func newRecord(m *report.Meta, pid int, start time.Time) Record {
+	return Record{
+		Schema: recordSchema, ID: m.ID, State: Running, Plan: m.Plan, Test: m.Test, Type: m.Type, Labels: m.Labels, Target: m.Target,
+		Version: m.Version, Host: m.Machine.Host, PID: pid, Start: start,
+	}
+}
+
+// take copies from a report what a list shows of it.
+func (r *Record) take(from *report.Report) {
+	if !from.Start.IsZero() {
+		r.Start = from.Start
+	}
+	r.AsOf, r.Seconds = from.End, from.Seconds
+	r.Requests, r.Failures, r.P95 = from.Total.Count, from.Total.Failures, from.Total.Response.P95
+	if v := from.Verdict; v != nil {
+		r.Outcome, r.Code, r.Summary = v.Outcome, v.Code(), v.Summary
+	}
+}
+
+func (r *Record) encode() ([]byte, error) {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode record of run %s: %w", r.ID, err)
+	}
+	return append(b, '\n'), nil
+}
+
+func decodeRecord(b []byte) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(b, &r); err != nil {
+		return Record{}, fmt.Errorf("read record: %w", err)
+	}
+	if r.Schema != recordSchema {
+		return Record{}, fmt.Errorf("read record: its schema is %q, this version reads %q", r.Schema, recordSchema)
+	}
+	if r.State != Running && r.State != Finished {
+		return Record{}, fmt.Errorf("read record: its state is %q", r.State)
+	}
+	if !isID(r.ID) {
+		return Record{}, errors.New("read record: it has no valid id")
+	}
+	return r, nil
+}
+
+// The form of an id: 20261123-183142-load-k3f9, the time in UTC, the test, four random letters. None of the letters looks
+// like another one.
+const (
+	timeForm   = "20060102-150405"
+	timeLength = len(timeForm)
+	letters    = "23456789abcdefghjkmnpqrstuvwxyz"
+	maxTest    = 24
+)
+
+func newID(at time.Time, test string) string {
+	var b strings.Builder
+	b.WriteString(at.UTC().Format(timeForm))
+	b.WriteByte('-')
+	b.WriteString(slug(test))
+	b.WriteByte('-')
+	for range 4 {
+		b.WriteByte(letters[rand.IntN(len(letters))])
+	}
+	return b.String()
+}
+
+// slug makes a test's name fit for a folder's: small letters, digits and single hyphens.
+func slug(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case b.Len() == maxTest:
+		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+	}
+	if s := strings.TrimRight(b.String(), "-"); s != "" {
+		return s
+	}
+	return "run"
+}
+
+// isID reports whether a folder's name is a run's.
+func isID(name string) bool {
+	if len(name) < timeLength+2 || name[timeLength] != '-' || strings.ContainsAny(name, "/\\") {
+		return false
+	}
+	_, err := time.Parse(timeForm, name[:timeLength])
+	return err == nil
+}
