@@ -155,6 +155,7 @@ func syntaxHint(message, line string) string {
 func (d *decoder) bounded(root *yaml.Node) bool {
 	nodes := 0
 	open := map[*yaml.Node]bool{} // anchors that are being written out
+	outermost := root             // the alias that is
 	var walk func(n *yaml.Node, depth int) bool
 	walk = func(n *yaml.Node, depth int) bool {
 		at := d.source.pos(d.source.start(n))
@@ -164,6 +165,9 @@ func (d *decoder) bounded(root *yaml.Node) bool {
 			d.report(at, "", "nested more than %d deep, expected a plan", maxDepth)
 			return false
 		case nodes > maxNodes:
+			if len(open) > 0 {
+				at = d.source.pos(d.source.start(outermost))
+			}
 			d.report(at, "", "the plan has more than %d values with its aliases written out, expected fewer", maxNodes)
 			return false
 		case n.Kind == yaml.AliasNode:
@@ -171,12 +175,14 @@ func (d *decoder) bounded(root *yaml.Node) bool {
 				d.report(at, "", "*%s contains itself, expected an alias of something that ends", n.Value)
 				return false
 			}
+			if len(open) == 0 {
+				outermost = n
+			}
 			open[n.Alias] = true
 			defer delete(open, n.Alias)
 			return walk(n.Alias, depth+1)
-		case n.Anchor != "" && !open[n]:
-			open[n] = true
-			defer delete(open, n)
+		case n.Style&yaml.TaggedStyle != 0 && !strings.HasPrefix(n.Tag, "!!"):
+			d.report(at, "", "the tag %s has no meaning in a plan, expected none", quoted(n.Tag))
 		}
 		for _, c := range n.Content {
 			if !walk(c, depth+1) {

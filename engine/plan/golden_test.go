@@ -89,6 +89,9 @@ func dump(p *Plan) string {
 			}
 		}
 	}
+	for _, o := range p.Objectives {
+		line("objective %s at %v: %s %g service %t %v %s %g for %v abort %t", o.Text, o.Pos, o.Metric, o.Quantile, o.Service, o.Selector, o.Op, o.Threshold, o.For, o.Abort)
+	}
 	for _, t := range p.Tests {
 		s := t.Shape
 		line("test %s at %v: %s %s poisson %t max_users %d stop %v classes %v tags %v exclude %v", t.Name, t.Pos, t.Type, s.Model, s.Poisson, s.MaxUsers, t.StopTimeout, t.Classes, t.Tags, t.ExcludeTags)
@@ -96,7 +99,7 @@ func dump(p *Plan) string {
 			line("  %-10s %g to %g over %v", st.Phase, st.From, st.To, st.Over)
 		}
 		for _, o := range t.Objectives {
-			line("  objective %s at %v: %s %g service %t %v %s %g for %v abort %t", o.Text, o.Pos, o.Metric, o.Quantile, o.Service, o.Selector, o.Op, o.Threshold, o.For, o.Abort)
+			line("  objective %s", o.Text)
 		}
 	}
 	return b.String()

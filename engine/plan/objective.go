@@ -10,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const objectiveForm = "text such as p95 < 500ms, error_rate < 0.1% or p99{name=\"GET /x\"} < 1s for 30s, abort, or a mapping with promql"
+const objectiveForm = `text such as p95 < 500ms, error_rate < 0.1% or p99{name="GET /x"} < 1s for 30s, abort, or a mapping with promql`
 
 func (d *decoder) objectives(n node, p *Plan) []Objective {
 	var all []Objective
@@ -133,8 +133,9 @@ func (o *Objective) concerns(requests []labelled) bool {
 func (d *decoder) promQL(n node) (Objective, bool) {
 	o := Objective{Pos: d.pos(n), Metric: PromQL}
 	if len(n.Content) == 2 && n.Content[0].Kind == yaml.ScalarNode {
-		if _, offset, err := parseMetric(n.Content[0].Value); err == nil && offset > 0 {
-			d.wrong(n, "a mapping, expected text: - %s < …", n.Content[0].Value)
+		metric := n.Content[0].Value
+		if _, _, err := parseMetric(metric); err == nil {
+			d.wrong(n, "%s is a key here, expected text with a comparison: %s < …", metric, metric)
 			return o, false
 		}
 	}

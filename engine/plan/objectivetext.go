@@ -129,7 +129,7 @@ func parseMetric(word string) (o Objective, offset int, err error) {
 		o.Metric = Metric(name)
 	case ErrorRate, Rate, Count, Failures, CheckRate:
 		if service {
-			return o, 0, fmt.Errorf("service. is for times, expected %s, or service. before a quantile, mean or max", name)
+			return o, 0, fmt.Errorf("%s has no service time, expected %s by itself, or service. before a quantile, mean or max", name, name)
 		}
 		o.Metric = Metric(name)
 	default:

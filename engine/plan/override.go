@@ -101,13 +101,21 @@ func (o *Overrides) shape(t *Test) error {
 		}
 	}
 	if spawn == 0 {
-		spawn = DefaultSpawnRate
+		spawn = s.spawnRate()
 	}
 	if o.RunTime > 0 {
 		duration = o.RunTime
 	}
 	*s = Shape{Pos: s.Pos, Model: Closed, Stages: spawned(float64(users), spawn, duration)}
 	return nil
+}
+
+// spawnRate returns how fast a closed shape starts its first users, in users per second.
+func (s *Shape) spawnRate() float64 {
+	if first := s.Stages[0]; s.Model == Closed && first.From < first.To && first.Over > 0 {
+		return (first.To - first.From) / first.Over.Seconds()
+	}
+	return DefaultSpawnRate
 }
 
 // last makes a shape last so long: it ends earlier, or its last steady stage lasts longer.

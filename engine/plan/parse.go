@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 
+	"tidegauge/engine/catalog"
 	"tidegauge/engine/value"
 )
 
@@ -121,19 +121,22 @@ func (d *decoder) keyName(n node) {
 	}
 }
 
-// reservedLabels are those our own metrics have.
-var reservedLabels = []string{"run", "plan", "test", "class", "request", "outcome", "phase", "check", "entry", "job", "instance", "le", "quantile"}
-
+// labels reads what becomes attributes of every metric. Two that are one label in Prometheus, or one that is ours, would
+// mix up series.
 func (d *decoder) labels(n node) (map[string]string, bool) {
 	members, ok := d.members(n, "a mapping of label names to texts")
+	taken := ownLabels()
 	labels := make(map[string]string, len(members))
 	for _, m := range members {
+		name, err := catalog.PrometheusLabel(m.key.Value)
+		why, isTaken := taken[name]
 		switch {
-		case !isLabel(m.key.Value):
-			d.wrong(m.key, "%s is no label, expected letters, digits and _, and no digit first", quoted(m.key.Value))
-		case slices.Contains(reservedLabels, m.key.Value):
-			d.wrong(m.key, "the label %s is one that our metrics have already, expected another", quoted(m.key.Value))
+		case err != nil || !isLabel(m.key.Value):
+			d.wrong(m.key, "%s is no label, expected letters, digits, . and _, and no digit or _ first", quoted(m.key.Value))
+		case isTaken:
+			d.wrong(m.key, "the label %s is taken, %s, expected another", quoted(m.key.Value), why)
 		}
+		taken[name] = fmt.Sprintf("it is the same in Prometheus as %s in line %d", quoted(m.key.Value), d.pos(m.key).Line)
 		if text, ok := d.constant(m.value, "text"); ok {
 			labels[m.key.Value] = text
 		}
@@ -141,12 +144,27 @@ func (d *decoder) labels(n node) (map[string]string, bool) {
 	return labels, ok
 }
 
+// ownLabels returns the labels, as Prometheus has them, that tidegauge, Prometheus or its text format set.
+func ownLabels() map[string]string {
+	own := append(catalog.CommonLabels(), "job", "instance", "le", "quantile")
+	for _, m := range catalog.All() {
+		own = append(own, m.Labels...)
+	}
+	taken := make(map[string]string, len(own))
+	for _, label := range own {
+		if name, err := catalog.PrometheusLabel(label); err == nil {
+			taken[name] = "our metrics have it"
+		}
+	}
+	return taken
+}
+
 func isLabel(s string) bool {
 	for i, r := range s {
-		digit := r >= '0' && r <= '9'
-		if r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (!digit || i == 0) {
+		letter := (r >= 'a' && r <= 'z') || (r >= 'A' && r <= 'Z')
+		if !letter && (i == 0 || r != '_' && r != '.' && (r < '0' || r > '9')) {
 			return false
 		}
 	}
-	return s != "" && len(s) <= maxName && !strings.HasPrefix(s, "__")
+	return s != "" && len(s) <= maxName
 }

@@ -1,0 +1,60 @@
+package plan
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// FuzzParse: a plan is either right, and then each of its tests has a load, or has mistakes, each at a place inside the file
+// and on one line.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(source)
+	}
+	for _, seed := range []string{
+		"", "a", "- a", "a: [", "a: &a [*a]", "\xef\xbb\xbfa: b\r\nc: d", "a: \u2028b", "name: \"\\x\n", "tests: {t: {users: 1e400}}",
+		"name: >-\n  a\n\n   ${b}\n", "? [a]\n: b\n", "<<: [a]\n", "<<: {<<: {name: x}}\n", "---\n...\n---\nb", "classes: {a: {tasks: [{<<: 3, get: /}]}}",
+		"# x\na:\n  - b\n  # c\n- d", "data: {x: /}", "tests: {a: {users: [{to: 9999999}]}}", "a: !!int x\nseed: !!float 3",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p, err := Parse("testdata/fuzz.yaml", text, Options{CheckPromQL: func(string) error { return errors.New("no") }})
+		if err == nil {
+			for i := range p.Tests {
+				if d := p.Tests[i].Shape.Duration(); d <= 0 || d > maxDuration || len(p.Tests[i].Shape.Stages) == 0 {
+					t.Errorf("test %s lasts %v", p.Tests[i].Name, d)
+				}
+			}
+			if len(p.Tests) == 0 || len(p.Classes) == 0 || p.Target.BaseURL == "" {
+				t.Errorf("nothing to do: %+v", p)
+			}
+			return
+		}
+		var errs Errors
+		if !errors.As(err, &errs) || len(errs) == 0 {
+			t.Fatalf("no list of mistakes: %v", err)
+		}
+		lines := strings.Split(strings.ReplaceAll(strings.TrimPrefix(string(text), "\xef\xbb\xbf"), "\r\n", "\n"), "\n")
+		for _, e := range errs {
+			if e.Pos.Line < 1 || e.Pos.Line > len(lines) || e.Pos.Column < 1 || e.Pos.Column > utf8.RuneCountInString(lines[e.Pos.Line-1])+1 {
+				t.Errorf("outside the file: %v", e)
+			}
+			if strings.ContainsAny(e.Error(), "\n\r") || e.Message == "" {
+				t.Errorf("not a line: %q", e.Error())
+			}
+		}
+	})
+}
