@@ -66,8 +66,11 @@ func (c *Client) headerBlock(k *conn) ([]byte, error) {
 			}
 		}
 		end := headerEnd(b, from)
-		if end > 0 {
+		if end > 0 && bytes.HasSuffix(b[:end], []byte("\r\n\r\n")) {
 			return b[:end], nil
+		}
+		if end > 0 {
+			return c.mend(k, b, end)
 		}
 		from = max(len(b)-3, 0)
 		if len(b) == c.reader.Size() {
@@ -81,6 +84,19 @@ func (c *Client) headerBlock(k *conn) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// mend puts a header whose lines end in LF alone back into the reader as fasthttp wants it. (RFC 9112 section 2.2 lets us be
+// lenient, and every other client is.)
+func (c *Client) mend(k *conn, b []byte, end int) ([]byte, error) {
+	all := bytes.ReplaceAll(bytes.ReplaceAll(b[:end], []byte("\r\n"), []byte("\n")), []byte("\n"), []byte("\r\n"))
+	header := len(all)
+	all = append(all, b[end:]...) // so that whatever came is in the buffer, and counted there
+	c.reader = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(all), k), len(all)+readBuffer)
+	if _, err := c.reader.Peek(len(all)); err != nil {
+		return nil, err
+	}
+	return c.reader.Peek(header)
 }
 
 // headerEnd returns the length of the header b begins with, the empty line included, or 0 if it is not complete. The

@@ -50,6 +50,7 @@ func (k *conn) start(budget int64) {
 // Read implements io.Reader for the parser of answers.
 func (k *conn) Read(p []byte) (int, error) {
 	if k.budget <= 0 {
+		k.err = errTooLong
 		return 0, errTooLong
 	}
 	n, err := k.Conn.Read(p)

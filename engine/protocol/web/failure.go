@@ -55,7 +55,7 @@ func (c *Client) fail(k *conn, resp *protocol.Response, at stage, err error) pro
 	case isTimeout(k.err):
 		resp.Detail = at.late(c.hop.timeout)
 		return protocol.Timeout
-	case errors.Is(err, errTooLong):
+	case errors.Is(k.err, errTooLong):
 		resp.Detail = "answer longer than " + size(c.options.MaxResponseBytes)
 		return protocol.Body
 	case k.err == nil && errors.As(err, &wrong):
