@@ -50,9 +50,9 @@ func (f *Feed) Columns() []string { return f.columns }
 // Len returns the number of rows, at least 1.
 func (f *Feed) Len() int { return len(f.rows) }
 
-// Row returns the row for an iteration of a virtual user (numbered from 1); r is used in random order only. The row is shared: do not change
-// it. In unique order a user beyond the rows shares the row of user modulo Len: whoever knows the number of users
-// compares it with Len beforehand.
+// Row returns the row for an iteration of a virtual user (numbered from 1); r is used in random order only. The row is
+// shared: do not change it. In unique order users beyond the rows start over at the first row; whoever knows the number
+// of users compares it with Len beforehand.
 func (f *Feed) Row(user int, r *rand.Rand) Row {
 	n := uint64(len(f.rows))
 	switch f.order {

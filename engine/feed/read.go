@@ -86,7 +86,7 @@ func read(file string) (_ []byte, err error) {
 		return nil, fmt.Errorf("reading data: %w", err)
 	}
 	if len(content) > MaxBytes {
-		return nil, &Error{File: file, Message: fmt.Sprintf("the file is larger than %d MiB, which is the most that is kept in memory", MaxBytes>>20)}
+		return nil, &Error{File: file, Message: fmt.Sprintf("the file is larger than %d MiB, the most that is read", MaxBytes>>20)}
 	}
 	return content, nil
 }

@@ -22,8 +22,8 @@ func (c *Compiler) Condition(text string) (*Condition, error) {
 // String returns the condition as written.
 func (c *Condition) String() string { return c.program.source }
 
-// Holds evaluates the condition. Reading something that is not there gives nil, not an error; a condition that cannot be evaluated for
-// that reason does not hold. The error is the plan's fault.
+// Holds evaluates the condition. Reading something that is not there gives nil, not an error; a condition that cannot be
+// evaluated for that reason does not hold. The error is the plan's fault.
 func (c *Condition) Holds(env *Env) (bool, error) {
 	p := c.program
 	v, err := p.run(env)

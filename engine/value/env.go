@@ -185,8 +185,8 @@ func validJSON(b []byte) bool {
 	return gjson.ValidBytes(b)
 }
 
-// fromJSON returns the value as expressions see it: whole numbers as int, or uint64 where they do not fit, so that an identifier is
-// written as it was read.
+// fromJSON returns the value as expressions see it: whole numbers as int, or uint64 where they do not fit, so that an
+// identifier is written as it was read.
 func fromJSON(r gjson.Result) any {
 	switch r.Type {
 	case gjson.True:

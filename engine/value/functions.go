@@ -1,22 +1,12 @@
 package value
 
 import (
-	"crypto/md5"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"encoding/hex"
-	"errors"
-	"fmt"
-	"maps"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/expr-lang/expr/builtin"
-	"github.com/tidwall/gjson"
 )
 
 // Function describes one function of the language.
@@ -59,8 +49,8 @@ func functionNames() []string {
 	return names
 }
 
-// nativeFunctions are those of the expression language that are let in: they depend on nothing but their arguments, and what they cost
-// is in proportion to these.
+// nativeFunctions are those of the expression language that are let in: they depend on nothing but their arguments, and
+// what they cost is in proportion to these.
 var nativeFunctions = []Function{
 	{"abs", "abs(x)", "the number without its sign"},
 	{"all", "all(list, condition)", "whether the condition holds for every item; an item is #, its members .name"},
@@ -118,20 +108,20 @@ var own = []function{
 		func(any, int) string { return "" }, randFrom(hexDigits)},
 	{"uuid", "uuid()", "a random UUID (version 4)", true,
 		func(any) string { return "" }, uuid},
-	{"now", "now()", `the time the iteration was meant to start, as text in RFC 3339, UTC; now().Format("2006-01-02") as any other`, true,
+	{"now", "now()", `when the iteration was meant to start: RFC 3339, UTC; now().Format("2006-01-02") is the day`, true,
 		func(any) time.Time { return time.Time{} }, func(a ...any) (any, error) { return a[0].(*Env).Now.UTC(), nil }},
 	{"unix", "unix()", "now() in whole seconds since 1970", true,
 		func(any) int { return 0 }, func(a ...any) (any, error) { return int(a[0].(*Env).Now.Unix()), nil }},
 	{"unixMilli", "unixMilli()", "now() in whole milliseconds since 1970", true,
 		func(any) int { return 0 }, func(a ...any) (any, error) { return int(a[0].(*Env).Now.UnixMilli()), nil }},
 	{"base64", "base64(text)", "the text in base64 (RFC 4648, padded)", false,
-		func(any, string) string { return "" }, ofText(func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) })},
+		func(any, string) string { return "" }, ofText(base64Of)},
 	{"sha256", "sha256(text)", "the SHA-256 checksum in hexadecimal digits", false,
-		func(any, string) string { return "" }, ofText(func(s string) string { x := sha256.Sum256([]byte(s)); return hex.EncodeToString(x[:]) })},
+		func(any, string) string { return "" }, ofText(sha256Of)},
 	{"md5", "md5(text)", "the MD5 checksum in hexadecimal digits", false,
-		func(any, string) string { return "" }, ofText(func(s string) string { x := md5.Sum([]byte(s)); return hex.EncodeToString(x[:]) })},
+		func(any, string) string { return "" }, ofText(md5Of)},
 	{"urlEncode", "urlEncode(text)", "the text percent-encoded", false,
-		func(any, string) string { return "" }, ofText(func(s string) string { return string(appendPercent(nil, []byte(s))) })},
+		func(any, string) string { return "" }, ofText(percentOf)},
 	{"string", "string(x)", "the value as text, as ${x} writes it", false,
 		func(any, any) string { return "" }, toText},
 	{"toJSON", "toJSON(x)", "the value as JSON", false,
@@ -150,280 +140,4 @@ var own = []function{
 		func(any, string, int) string { return "" }, repeat},
 	{"join", "join(list, separator)", "the items as one text", false,
 		func(any, any, string) string { return "" }, join},
-}
-
-// arguments reads the arguments of a call; those whose types were not known before are checked here.
-type arguments struct {
-	env  *Env
-	args []any
-	err  error
-}
-
-func read0(args []any) arguments { return arguments{env: args[0].(*Env), args: args} }
-
-func (a *arguments) fail(i int, expected string) {
-	if a.err == nil {
-		a.err = fmt.Errorf("found %s as argument %d, expected %s", kindName(a.args[i]), i, expected)
-	}
-}
-
-func (a *arguments) text(i int) string {
-	s, ok := a.args[i].(string)
-	if !ok {
-		a.fail(i, "text")
-	}
-	return s
-}
-
-func (a *arguments) float(i int) float64 {
-	f, ok := number(a.args[i])
-	if !ok {
-		a.fail(i, "a number")
-	}
-	return f
-}
-
-func (a *arguments) int(i int) int {
-	if n, ok := a.args[i].(int); ok {
-		return n
-	}
-	f, ok := number(a.args[i])
-	if !ok || f != float64(int(f)) {
-		a.fail(i, "a whole number")
-		return 0
-	}
-	return int(f)
-}
-
-func (a *arguments) random() *rand.Rand {
-	if a.env.Rand == nil && a.err == nil {
-		a.err = errors.New("has no source of random numbers")
-	}
-	return a.env.Rand
-}
-
-// size checks that n is a length, and accounts for it.
-func (a *arguments) size(n int) {
-	if a.err != nil {
-		return
-	}
-	if n < 0 || n > maxText {
-		a.err = fmt.Errorf("makes text of %d bytes, expected 0 to %d", n, maxText)
-		return
-	}
-	a.err = a.env.spend(n / 64)
-}
-
-func randInt(args ...any) (any, error) {
-	a := read0(args)
-	lo, hi, r := a.int(1), a.int(2), a.random()
-	if a.err == nil && lo > hi {
-		a.err = fmt.Errorf("randInt(%d, %d): the first number must not be larger than the second", lo, hi)
-	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	n := uint64(hi) - uint64(lo) + 1
-	if n == 0 { // all 64 bits
-		return int(r.Uint64()), nil
-	}
-	return int(uint64(lo) + r.Uint64N(n)), nil
-}
-
-func randFloat(args ...any) (any, error) {
-	a := read0(args)
-	lo, hi, r := a.float(1), a.float(2), a.random()
-	if a.err != nil {
-		return nil, a.err
-	}
-	return lo + (hi-lo)*r.Float64(), nil
-}
-
-func randChoice(args ...any) (any, error) {
-	a := read0(args)
-	r := a.random()
-	list := reflect.ValueOf(args[1])
-	if list.Kind() != reflect.Slice {
-		a.fail(1, "a list")
-	} else if list.Len() == 0 && a.err == nil {
-		a.err = errors.New("randChoice: the list is empty")
-	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	return list.Index(r.IntN(list.Len())).Interface(), nil
-}
-
-func randFrom(alphabet string) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		a := read0(args)
-		n, r := a.int(1), a.random()
-		a.size(n)
-		if a.err != nil {
-			return nil, a.err
-		}
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = alphabet[r.IntN(len(alphabet))]
-		}
-		return string(b), nil
-	}
-}
-
-// uuid makes a version 4 UUID of RFC 9562 from the user's random numbers.
-func uuid(args ...any) (any, error) {
-	a := read0(args)
-	r := a.random()
-	if a.err != nil {
-		return nil, a.err
-	}
-	var bits [16]byte
-	binary.BigEndian.PutUint64(bits[:8], r.Uint64())
-	binary.BigEndian.PutUint64(bits[8:], r.Uint64())
-	bits[6] = bits[6]&0x0f | 0x40 // version
-	bits[8] = bits[8]&0x3f | 0x80 // variant
-	text := make([]byte, 0, 36)
-	for i, b := range bits {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			text = append(text, '-')
-		}
-		text = append(text, hexDigits[b>>4], hexDigits[b&15])
-	}
-	return string(text), nil
-}
-
-func ofText(f func(string) string) func(args ...any) (any, error) {
-	return func(args ...any) (any, error) {
-		a := read0(args)
-		s := a.text(1)
-		a.size(len(s))
-		if a.err != nil {
-			return nil, a.err
-		}
-		return f(s), nil
-	}
-}
-
-func toText(args ...any) (any, error) {
-	if s, ok := args[1].(string); ok {
-		return s, nil
-	}
-	b, err := appendText(nil, args[1])
-	if err != nil {
-		return nil, err
-	}
-	return string(b), args[0].(*Env).spend(len(b) / 64)
-}
-
-func toJSON(args ...any) (any, error) {
-	b, err := appendJSON(nil, args[1])
-	if err != nil {
-		return nil, err
-	}
-	return string(b), args[0].(*Env).spend(len(b) / 64)
-}
-
-// parseJSON returns nil for text that is not JSON, as json does for a body.
-func parseJSON(args ...any) (any, error) {
-	a := read0(args)
-	s := a.text(1)
-	a.size(len(s))
-	if a.err != nil {
-		return nil, a.err
-	}
-	if !validJSON([]byte(s)) {
-		return a.env.absent(), nil
-	}
-	return fromJSON(gjson.Parse(s)), nil
-}
-
-func splitText(args ...any) (any, error) {
-	a := read0(args)
-	s, separator := a.text(1), a.text(2)
-	if a.err == nil {
-		a.err = a.env.spend(strings.Count(s, separator) + 1)
-	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	return strings.Split(s, separator), nil
-}
-
-// keys sorts, since a run must be repeatable.
-func keys(args ...any) (any, error) {
-	names, err := sortedKeys(args)
-	return names, err
-}
-
-func values(args ...any) (any, error) {
-	names, err := sortedKeys(args)
-	if err != nil {
-		return nil, err
-	}
-	list := make([]any, len(names))
-	for i, name := range names {
-		list[i] = item(args[1], name)
-	}
-	return list, nil
-}
-
-func sortedKeys(args []any) ([]string, error) {
-	a := read0(args)
-	var names []string
-	switch object := args[1].(type) {
-	case map[string]any:
-		names = slices.Sorted(maps.Keys(object))
-	case map[string]string:
-		names = slices.Sorted(maps.Keys(object))
-	default:
-		a.fail(1, "an object")
-		return nil, a.err
-	}
-	return names, a.env.spend(len(names))
-}
-
-func replace(args ...any) (any, error) {
-	a := read0(args)
-	s, from, to := a.text(1), a.text(2), a.text(3)
-	a.size(len(s) + strings.Count(s, from)*max(0, len(to)-len(from)))
-	if a.err != nil {
-		return nil, a.err
-	}
-	return strings.ReplaceAll(s, from, to), nil
-}
-
-func repeat(args ...any) (any, error) {
-	a := read0(args)
-	s, n := a.text(1), a.int(2)
-	if n < 0 || n > maxText {
-		a.size(n)
-	}
-	a.size(len(s) * n)
-	if a.err != nil {
-		return nil, a.err
-	}
-	return strings.Repeat(s, n), nil
-}
-
-func join(args ...any) (any, error) {
-	a := read0(args)
-	separator := a.text(2)
-	list := reflect.ValueOf(args[1])
-	if list.Kind() != reflect.Slice {
-		a.fail(1, "a list")
-	}
-	var b []byte
-	for i := 0; a.err == nil && i < list.Len(); i++ {
-		if i > 0 {
-			b = append(b, separator...)
-		}
-		start := len(b)
-		if b, a.err = appendText(b, list.Index(i).Interface()); a.err == nil {
-			a.size(len(b) - start + len(separator) + 64)
-		}
-	}
-	if a.err != nil {
-		return nil, a.err
-	}
-	return string(b), nil
 }

@@ -42,7 +42,7 @@ func (l *lenient) Visit(node *ast.Node) {
 		case "matches":
 			if unknown(n.Left) {
 				n.Left = call("$text", at, n.Left)
-				test := call("$isText", at, n.Left)
+				test := call("$exists", at, n.Left)
 				*node = typed(&ast.ConditionalNode{Cond: typed(test, true), Exp1: n, Exp2: &ast.BoolNode{}}, true)
 			}
 		case "+":
@@ -184,46 +184,6 @@ func textTest(what string, holds func(s, part string) bool) func(args ...any) (a
 		}
 		return holds(s, part), nil
 	}
-}
-
-// internal are the functions that the language's own names and operators become. The first parameter of those that need
-// it is the Env.
-var internal = []function{
-	{name: "$status", like: func(any) int { return 0 }, fn: func(a ...any) (any, error) { return a[0].(*Env).status(), nil }},
-	{name: "$duration", like: func(any) float64 { return 0 }, fn: func(a ...any) (any, error) { return a[0].(*Env).responseTime.Seconds(), nil }},
-	{name: "$body", like: func(any) string { return "" }, fn: func(a ...any) (any, error) { return a[0].(*Env).body(), nil }},
-	{name: "$user", like: func(any) int { return 0 }, fn: func(a ...any) (any, error) { return a[0].(*Env).User, nil }},
-	{name: "$iteration", like: func(any) int { return 0 }, fn: func(a ...any) (any, error) { return a[0].(*Env).Iter, nil }},
-	{name: "$json", like: func(any) any { return nil }, fn: func(a ...any) (any, error) { return a[0].(*Env).whole(), nil }},
-	{name: "$lookup", like: func(any, string) any { return nil }, fn: func(a ...any) (any, error) { return a[0].(*Env).lookup(a[1].(string)), nil }},
-	{name: "$header", like: func(any, string) any { return nil }, fn: func(a ...any) (any, error) { return a[0].(*Env).header(a[1].(string)), nil }},
-	{name: "$variable", like: func(any, string) any { return nil }, fn: func(a ...any) (any, error) { return a[0].(*Env).variable(a[1].(string)), nil }},
-	{name: "$column", like: func(any, string, string) any { return nil }, fn: func(a ...any) (any, error) {
-		return a[0].(*Env).column(a[1].(string), a[2].(string)), nil
-	}},
-	{name: "$get", like: func(any, any, any) any { return nil }, fn: func(a ...any) (any, error) {
-		if v := item(a[1], a[2]); v != nil {
-			return v, nil
-		}
-		return a[0].(*Env).absent(), nil
-	}},
-	{name: "$step", like: func(any) any { return nil }, fn: func(a ...any) (any, error) { return nil, a[0].(*Env).spend(maxWork / maxItems) }},
-	{name: "$add", like: func(any, any, any) any { return nil }, fn: func(a ...any) (any, error) { return add(a[0].(*Env), a[1], a[2]) }},
-	{name: "$truth", like: func(any) bool { return false }, fn: func(a ...any) (any, error) { return truthOf(a[0]) }},
-	{name: "$isText", like: func(any) bool { return false }, fn: func(a ...any) (any, error) { return a[0] != nil, nil }},
-	{name: "$text", like: func(any) any { return nil }, fn: func(a ...any) (any, error) {
-		if _, ok := a[0].(string); !ok && a[0] != nil {
-			return nil, fmt.Errorf("matches is between texts, found %s", kindName(a[0]))
-		}
-		return a[0], nil
-	}},
-	{name: "$<", like: func(any, any) bool { return false }, fn: comparison(func(o int) bool { return o < 0 })},
-	{name: "$<=", like: func(any, any) bool { return false }, fn: comparison(func(o int) bool { return o <= 0 })},
-	{name: "$>", like: func(any, any) bool { return false }, fn: comparison(func(o int) bool { return o > 0 })},
-	{name: "$>=", like: func(any, any) bool { return false }, fn: comparison(func(o int) bool { return o >= 0 })},
-	{name: "$contains", like: func(any, any) bool { return false }, fn: textTest("contains", strings.Contains)},
-	{name: "$startsWith", like: func(any, any) bool { return false }, fn: textTest("startsWith", strings.HasPrefix)},
-	{name: "$endsWith", like: func(any, any) bool { return false }, fn: textTest("endsWith", strings.HasSuffix)},
 }
 
 // item returns a member of an object or an item of a list (from the end if the index is negative), or nil.

@@ -1,6 +1,7 @@
 package value
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,7 +30,10 @@ type rewriter struct {
 // builtinNames are the names that always exist.
 var builtinNames = []string{"status", "duration", "body", "json", "header", "user", "iteration", "env"}
 
-var words = []string{"true", "false", "nil", "let", "if", "else", "not", "and", "or", "in", "matches", "contains", "startsWith", "endsWith"}
+// words are the expression language's own.
+var words = []string{
+	"true", "false", "nil", "let", "if", "else", "not", "and", "or", "in", "matches", "contains", "startsWith", "endsWith",
+}
 
 func (r *rewriter) fail(at ast.Node, format string, args ...any) ast.Node {
 	e := mistake(byteOffset(r.source, at.Location().From), format, args...)
@@ -191,8 +195,8 @@ func (r *rewriter) read(as ast.Node, node ast.Node) ast.Node {
 	return node
 }
 
-// root takes a chain of members apart: json.items[0].id is json, "items", 0, "id". properties is nil if one of them is only known
-// when the expression is evaluated.
+// root takes a chain of members apart: json.items[0].id is json, "items", 0, "id". properties is nil if one of them is
+// only known when the expression is evaluated.
 func root(n *ast.MemberNode) (name string, properties []ast.Node) {
 	known := true
 	for {
@@ -314,8 +318,8 @@ func (r *rewriter) call(n *ast.CallNode) ast.Node {
 	return n
 }
 
-// CheckName reports why name cannot be the name of an extracted value or of a data set: it is not a word, or it means something else
-// already.
+// CheckName reports why name cannot be the name of an extracted value or of a data set: it is not a word, or it means
+// something else already.
 func CheckName(name string) error {
 	for i, c := range name {
 		letter := c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
@@ -325,7 +329,7 @@ func CheckName(name string) error {
 	}
 	switch {
 	case name == "":
-		return fmt.Errorf("expected a name, found nothing")
+		return errors.New("expected a name, found nothing")
 	case slices.Contains(builtinNames, name), slices.Contains(words, name), slices.Contains(functionNames(), name):
 		return fmt.Errorf("%q cannot be a name: it has a meaning of its own in expressions", name)
 	}

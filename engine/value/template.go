@@ -36,7 +36,8 @@ type span struct {
 	offset  int // of expr in the text; -1: there is none
 }
 
-// split takes a text apart. The expression of a part ends at the brace that closes it; braces of its own and those in its strings do not count.
+// split takes a text apart. The expression of a part ends at the brace that closes it; braces of its own and those in
+// its strings do not count.
 func split(text string) ([]span, *Error) {
 	var spans []span
 	var literal []byte
