@@ -19,20 +19,19 @@ const encodingVersion = 1
 func (h *Histogram) AppendBinary(b []byte) ([]byte, error) {
 	b = append(b, encodingVersion)
 	b = binary.AppendUvarint(b, h.zeros())
-	counts, first := h.used()
+	first, end := h.span()
 	b = binary.AppendUvarint(b, uint64(first))
-	b = binary.AppendUvarint(b, uint64(len(counts)))
-	for len(counts) > 0 {
-		n := run(counts, false)
-		b = binary.AppendUvarint(b, uint64(n))
-		for _, c := range counts[:n] {
-			b = binary.AppendUvarint(b, c)
+	b = binary.AppendUvarint(b, uint64(end-first))
+	for s := first; s < end; {
+		next := h.runEnd(s, end, false)
+		b = binary.AppendUvarint(b, uint64(next-s))
+		for ; s < next; s++ {
+			b = binary.AppendUvarint(b, h.at(s))
 		}
-		counts = counts[n:]
-		if len(counts) > 0 {
-			n = run(counts, true)
-			b = binary.AppendUvarint(b, uint64(n))
-			counts = counts[n:]
+		if s < end {
+			next = h.runEnd(s, end, true)
+			b = binary.AppendUvarint(b, uint64(next-s))
+			s = next
 		}
 	}
 	if h.count > 0 {
@@ -43,14 +42,12 @@ func (h *Histogram) AppendBinary(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// run returns how many of the leading counts are empty, or how many are not.
-func run(counts []uint64, empty bool) int {
-	for k, c := range counts {
-		if (c == 0) != empty {
-			return k
-		}
+// runEnd returns the first slot from s on that is not empty, or that is; end if there is none.
+func (h *Histogram) runEnd(s, end int, empty bool) int {
+	for s < end && (h.at(s) == 0) == empty {
+		s++
 	}
-	return len(counts)
+	return s
 }
 
 // UnmarshalBinary sets h from what AppendBinary wrote; any other input is an error, never a panic, and leaves h as it was.
@@ -86,8 +83,8 @@ func decode(b []byte) (Histogram, error) {
 		return h, fmt.Errorf("%d buckets from the %d-th, but there are only %d", n, first, slots)
 	}
 	if n > 0 {
-		h.lo, h.counts = int(first), make([]uint64, n)
-		if err := r.counts(&h); err != nil {
+		h.reserve(int(first), int(first+n)-1)
+		if err := r.counts(&h, int(first), int(first+n)); err != nil {
 			return h, err
 		}
 	}
@@ -100,22 +97,23 @@ func decode(b []byte) (Histogram, error) {
 	case len(r.rest) > 0:
 		return h, fmt.Errorf("%d bytes after its end", len(r.rest))
 	}
-	return h, h.check()
+	return h, h.check(int(first), int(first+n)-1)
 }
 
-// check tells whether sum, min and max go with the counts; everything else in this package relies on it.
-func (h *Histogram) check() error {
-	first, last, zeros := h.lo, h.lo+len(h.counts)-1, h.count
-	for _, c := range h.counts {
-		zeros -= c
+// check tells whether sum, min and max go with the counts, which lie in the slots from first to last; everything else in
+// this package relies on it.
+func (h *Histogram) check(first, last int) error {
+	zeros, some := h.count, first <= last
+	for s := first; s <= last; s++ {
+		zeros -= h.at(s)
 	}
 	ok := h.sum >= 0 && h.sum <= math.MaxFloat64
-	if len(h.counts) > 0 {
+	if some {
 		ok = ok && h.max > MinValue && h.max <= MaxValue && slot(h.max) == last
 	} else {
 		ok = ok && h.sum == 0 && h.max == 0
 	}
-	if len(h.counts) > 0 && zeros == 0 {
+	if some && zeros == 0 {
 		ok = ok && h.min > MinValue && h.min <= h.max && slot(h.min) == first
 	} else {
 		ok = ok && h.min == 0
@@ -160,12 +158,12 @@ func (r *reader) float64() float64 {
 	return v
 }
 
-// counts reads the runs into h.counts and adds them to h.count.
-func (r *reader) counts(h *Histogram) error {
-	for k := 0; k < len(h.counts); {
+// counts reads the runs of the slots from s to end into h.
+func (r *reader) counts(h *Histogram, s, end int) error {
+	for s < end {
 		n := r.uvarint()
-		if r.err == nil && (n == 0 || n > uint64(len(h.counts)-k)) {
-			return fmt.Errorf("a run of %d buckets where %d are left", n, len(h.counts)-k)
+		if r.err == nil && (n == 0 || n > uint64(end-s)) {
+			return fmt.Errorf("a run of %d buckets where %d are left", n, end-s)
 		}
 		for range n {
 			c := r.uvarint()
@@ -175,21 +173,21 @@ func (r *reader) counts(h *Histogram) error {
 			if h.count+c < h.count {
 				return errOverflow
 			}
-			h.counts[k] = c
+			h.add(s, c)
 			h.count += c
-			k++
+			s++
 		}
-		if k == len(h.counts) {
+		if s == end {
 			break
 		}
 		n = r.uvarint()
-		if r.err == nil && (n == 0 || n >= uint64(len(h.counts)-k)) {
-			return fmt.Errorf("a run of %d empty buckets where %d are left", n, len(h.counts)-k)
+		if r.err == nil && (n == 0 || n >= uint64(end-s)) {
+			return fmt.Errorf("a run of %d empty buckets where %d are left", n, end-s)
 		}
 		if r.err != nil {
 			return r.err
 		}
-		k += int(n)
+		s += int(n)
 	}
 	return r.err
 }

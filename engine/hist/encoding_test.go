@@ -135,8 +135,8 @@ func FuzzUnmarshalBinary(f *testing.F) {
 		if h.UnmarshalBinary(b) != nil {
 			return
 		}
-		if len(h.counts) > slots {
-			t.Fatalf("%d buckets", len(h.counts))
+		if len(h.low) > slots {
+			t.Fatalf("%d buckets", len(h.low))
 		}
 		var again Histogram
 		if err := again.UnmarshalBinary(encode(t, &h)); err != nil {

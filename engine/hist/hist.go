@@ -7,13 +7,16 @@
 // What is counted lies in (MinValue, MaxValue]; a value at or below MinValue, a negative one and NaN count as 0, in a
 // bucket of its own; a value above MaxValue counts as MaxValue.
 //
-// A Histogram holds one window of buckets, from the least to the greatest it ever had to count, so its memory is bounded:
-// by what was recorded in practice (eight bytes for each 0.27%: 20 kB from 1 ms to 1 s), by 164 kB in any case.
+// A Histogram holds one window of buckets, from the least to the greatest it ever had to count. A bucket takes one byte, and
+// eight more in a histogram with a bucket that went beyond 255; so its memory is bounded by the range of what was recorded
+// (2.5 kB, or 23 kB, from 1 ms to 1 s), and by 184 kB in any case.
 //
 // A Histogram is not safe for concurrent use. Copied by assignment it shares its buckets with the copy; see Clone.
 package hist
 
 import (
+	"encoding/binary"
+	"iter"
 	"math"
 	"slices"
 )
@@ -37,13 +40,17 @@ const (
 )
 
 // Histogram counts positive values. The zero Histogram is empty and ready, and holds no buckets until it is used.
+//
+// Recording in one of many histograms takes as long as their memory takes to arrive, so they are small: a bucket's count is
+// low + 256·high, and most histograms of an interval never need high, which is last since recording seldom looks at it.
 type Histogram struct {
-	counts []uint64 // of the slots lo, lo+1, …
-	lo     int
-	count  uint64 // of everything: what is not in counts are zeros
-	sum    float64
-	min    float64 // like max a value that was recorded or, after Subtract, one in the same slot
-	max    float64
+	low   []uint8 // of the slots lo, lo+1, …
+	lo    int
+	count uint64 // of everything: what is not in the buckets are zeros
+	sum   float64
+	min   float64 // like max a value that was recorded or, after Subtract, one in the same slot
+	max   float64
+	high  *[]uint64 // as long as low, or nil while all are 0
 }
 
 // slot returns the slot of v, which must lie in (MinValue, MaxValue].
@@ -76,30 +83,76 @@ func (h *Histogram) Record(v float64) {
 		h.min = 0
 		return
 	}
-	v = min(v, MaxValue)
+	if v > MaxValue {
+		v = MaxValue
+	}
 	s := slot(v)
 	k := uint(s - h.lo)
-	if k >= uint(len(h.counts)) {
+	if k >= uint(len(h.low)) {
 		h.reserve(s, s)
 		k = uint(s - h.lo)
 	}
-	h.counts[k]++
-	if h.count == 0 || v < h.min {
-		h.min = v
+	h.low[k]++
+	if h.low[k] == 0 {
+		h.carry(int(k), 1)
 	}
-	if v > h.max {
-		h.max = v
+	if v > h.max || v < h.min { // an empty histogram's max is 0
+		h.stretch(v)
 	}
 	h.count++
 	h.sum += v
 }
 
+// stretch makes min and max include v.
+func (h *Histogram) stretch(v float64) {
+	if h.count == 0 || v < h.min {
+		h.min = v
+	}
+	h.max = max(h.max, v)
+}
+
+// carry adds n times 256 to the slot at k in the window.
+func (h *Histogram) carry(k int, n uint64) {
+	if h.high == nil {
+		high := make([]uint64, len(h.low))
+		h.high = &high
+	}
+	(*h.high)[k] += n
+}
+
+// add adds n to the count of a slot in the window.
+func (h *Histogram) add(slot int, n uint64) {
+	n += uint64(h.low[slot-h.lo])
+	h.low[slot-h.lo] = uint8(n)
+	if n > math.MaxUint8 {
+		h.carry(slot-h.lo, n>>8)
+	}
+}
+
+// at returns the count of a slot in the window.
+func (h *Histogram) at(slot int) uint64 {
+	n := uint64(h.low[slot-h.lo])
+	if h.high != nil {
+		n += (*h.high)[slot-h.lo] << 8
+	}
+	return n
+}
+
+// take takes n, or all there is, from the count of a slot in the window.
+func (h *Histogram) take(slot int, n uint64) {
+	n = h.at(slot) - min(h.at(slot), n)
+	h.low[slot-h.lo] = uint8(n)
+	if h.high != nil {
+		(*h.high)[slot-h.lo] = n >> 8
+	}
+}
+
 // reserve makes the window hold the slots from first to last. It grows by half at least, so that recording costs a
 // constant in the mean, and by whole cache lines.
 func (h *Histogram) reserve(first, last int) {
-	const line = 8
+	const line = 64
 	lo, end := first, last+1
-	if n := len(h.counts); n > 0 {
+	if n := len(h.low); n > 0 {
 		if first >= h.lo && last < h.lo+n {
 			return
 		}
@@ -111,35 +164,48 @@ func (h *Histogram) reserve(first, last int) {
 			end = max(end, h.lo+n+n/2)
 		}
 	}
-	lo = max(lo-line/2, 0) &^ (line - 1)
-	end = min((end+line/2+line-1)&^(line-1), slots)
-	counts := make([]uint64, end-lo)
-	copy(counts[max(h.lo-lo, 0):], h.counts)
-	h.counts, h.lo = counts, lo
+	lo = max(lo, 0) &^ (line - 1)
+	end = min((end+line-1)&^(line-1), slots)
+	low := make([]uint8, end-lo)
+	copy(low[max(h.lo-lo, 0):], h.low)
+	if h.high != nil {
+		high := make([]uint64, end-lo)
+		copy(high[h.lo-lo:], *h.high)
+		h.high = &high
+	}
+	h.low, h.lo = low, lo
 }
 
-// span returns the first and the last slot that may have a count; ok is false if there is none.
-func (h *Histogram) span() (first, last int, ok bool) {
+// span returns the first slot that has a count and the one after the last; they are the same if there is none.
+func (h *Histogram) span() (first, end int) {
 	if h.max == 0 {
-		return 0, 0, false
+		return 0, 0
 	}
-	first, last = h.lo, slot(h.max)
+	first, end = h.lo, slot(h.max)+1
 	if h.min > 0 {
-		return slot(h.min), last, true
+		return slot(h.min), end
 	}
-	for h.counts[first-h.lo] == 0 {
+	for h.at(first) == 0 {
 		first++
 	}
-	return first, last, true
+	return first, end
 }
 
-// used returns the counts of the slots of span, and the first of these.
-func (h *Histogram) used() (counts []uint64, first int) {
-	first, last, ok := h.span()
-	if !ok {
-		return nil, 0
+// all ranges over the slots that have a count, upwards.
+func (h *Histogram) all() iter.Seq2[int, uint64] {
+	return func(yield func(int, uint64) bool) {
+		first, end := h.span()
+		for s := first; s < end; s++ {
+			// A histogram of a short while is mostly empty: eight slots at a time.
+			if k := s - h.lo; h.high == nil && end-s >= 8 && binary.LittleEndian.Uint64(h.low[k:]) == 0 {
+				s += 7
+				continue
+			}
+			if n := h.at(s); n > 0 && !yield(s, n) {
+				return
+			}
+		}
 	}
-	return h.counts[first-h.lo : last-h.lo+1], first
 }
 
 // Count returns how many values were recorded.
@@ -167,10 +233,10 @@ func (h *Histogram) Merge(o *Histogram) {
 	if o.count == 0 {
 		return
 	}
-	if counts, first := o.used(); len(counts) > 0 {
-		h.reserve(first, first+len(counts)-1)
-		for k, n := range counts {
-			h.counts[first-h.lo+k] += n
+	if first, end := o.span(); first < end {
+		h.reserve(first, end-1)
+		for s, n := range o.all() {
+			h.add(s, n)
 		}
 	}
 	if h.count == 0 || o.min < h.min {
@@ -188,16 +254,16 @@ func (h *Histogram) Merge(o *Histogram) {
 // bucket than h, nothing is left in that bucket.
 func (h *Histogram) Subtract(o *Histogram) {
 	zeros := h.zeros() - min(h.zeros(), o.zeros())
-	if counts, first := o.used(); len(counts) > 0 && len(h.counts) > 0 {
-		for k := max(0, h.lo-first); k < min(len(counts), h.lo+len(h.counts)-first); k++ {
-			n := &h.counts[first+k-h.lo]
-			*n -= min(*n, counts[k])
+	for s, n := range o.all() {
+		if s >= h.lo && s < h.lo+len(h.low) {
+			h.take(s, n)
 		}
 	}
 	was := *h
 	h.count, h.sum, h.min, h.max = zeros, 0, 0, 0
 	low, high := -1, -1
-	for k, n := range h.counts {
+	for k := range h.low {
+		n := h.at(h.lo + k)
 		if n == 0 {
 			continue
 		}
@@ -220,8 +286,7 @@ func (h *Histogram) Subtract(o *Histogram) {
 // zeros returns how many values counted as 0.
 func (h *Histogram) zeros() uint64 {
 	n := h.count
-	counts, _ := h.used()
-	for _, c := range counts {
+	for _, c := range h.all() {
 		n -= c
 	}
 	return n
@@ -230,13 +295,21 @@ func (h *Histogram) zeros() uint64 {
 // Clone returns a copy that shares nothing with h.
 func (h *Histogram) Clone() *Histogram {
 	c := *h
-	c.counts = slices.Clone(h.counts)
+	c.low = slices.Clone(h.low)
+	if h.high != nil {
+		high := slices.Clone(*h.high)
+		c.high = &high
+	}
 	return &c
 }
 
 // Reset empties h and keeps its memory.
 func (h *Histogram) Reset() {
-	counts, _ := h.used()
-	clear(counts)
+	if first, end := h.span(); first < end {
+		clear(h.low[first-h.lo : end-h.lo])
+		if h.high != nil {
+			clear((*h.high)[first-h.lo : end-h.lo])
+		}
+	}
 	h.count, h.sum, h.min, h.max = 0, 0, 0, 0
 }

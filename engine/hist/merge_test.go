@@ -98,7 +98,7 @@ func TestSubtractWhatIsNoEarlierState(t *testing.T) {
 	h := of(1, 2, 2)
 	h.Subtract(of(0, 0, 2, 3, 3, 1000))
 	same(t, "remainder", h, &Histogram{
-		counts: of(1, 2).counts, lo: of(1, 2).lo, count: 2, sum: 0, min: 1, max: 2,
+		low: of(1, 2).low, lo: of(1, 2).lo, count: 2, sum: 0, min: 1, max: 2,
 	})
 	if _, err := h.AppendBinary(nil); err != nil {
 		t.Error(err)
@@ -130,20 +130,20 @@ func TestMemoryIsBounded(t *testing.T) {
 	for _, v := range []float64{math.Inf(1), 1e-300, math.Nextafter(MinValue, 1), 1e9, 1e-9, MaxValue} {
 		h.Record(v)
 	}
-	if len(h.counts) > slots {
-		t.Errorf("%d buckets, want at most %d", len(h.counts), slots)
+	if len(h.low) > slots {
+		t.Errorf("%d buckets, want at most %d", len(h.low), slots)
 	}
 	grown := 0
 	var walk Histogram
 	for v := 1e-6; v < 100; v *= 1.001 {
-		before := len(walk.counts)
+		before := len(walk.low)
 		walk.Record(v)
-		if len(walk.counts) != before {
+		if len(walk.low) != before {
 			grown++
 		}
 	}
 	if grown > 20 {
-		t.Errorf("a walk over %d buckets grew the window %d times, want logarithmically many", len(walk.counts), grown)
+		t.Errorf("a walk over %d buckets grew the window %d times, want logarithmically many", len(walk.low), grown)
 	}
 }
 

@@ -17,14 +17,14 @@ func (h *Histogram) Quantile(q float64) float64 {
 		return h.max
 	}
 	// From above: there are usually fewer buckets to pass on the way to a high quantile, and no need to count the zeros.
-	counts, first := h.used()
-	above := h.count // how many values lie at or below the upper end of slot k
-	for k := len(counts) - 1; k >= 0; k-- {
-		n := counts[k]
-		above -= n
-		if rank > above {
-			lo, hi := h.bounds(first + k)
-			return lo * math.Pow(hi/lo, (float64(rank-above)-0.5)/float64(n))
+	below := h.count
+	first, end := h.span()
+	for s := end - 1; s >= first; s-- {
+		n := h.at(s)
+		below -= n
+		if rank > below {
+			lo, hi := h.bounds(s)
+			return lo * math.Pow(hi/lo, (float64(rank-below)-0.5)/float64(n))
 		}
 	}
 	return 0
@@ -61,20 +61,20 @@ func (h *Histogram) CountAtMost(v float64) uint64 {
 	case v <= MinValue:
 		return h.zeros()
 	}
-	n := h.zeros()
-	counts, first := h.used()
-	at := slot(v) - first
-	if at < 0 {
-		return n
+	n, in := h.zeros(), slot(v)
+	for s, c := range h.all() {
+		switch {
+		case s < in:
+			n += c
+		case s == in:
+			lo, hi := h.bounds(s)
+			if v >= hi {
+				return n + c
+			}
+			return n + uint64(math.Round(float64(c)*math.Log(v/lo)/math.Log(hi/lo)))
+		}
 	}
-	for _, c := range counts[:at] {
-		n += c
-	}
-	lo, hi := h.bounds(first + at)
-	if v >= hi {
-		return n + counts[at]
-	}
-	return n + uint64(math.Round(float64(counts[at])*math.Log(v/lo)/math.Log(hi/lo)))
+	return n
 }
 
 // Buckets is a histogram's content at some scale, in OpenTelemetry's terms: Counts[k] values lie in
@@ -94,15 +94,15 @@ const minScale = -10
 func (h *Histogram) Buckets(scale int) Buckets {
 	scale = min(max(scale, minScale), Scale)
 	b := Buckets{Scale: scale, Zero: h.zeros()}
-	counts, first := h.used()
-	if len(counts) == 0 {
+	first, end := h.span()
+	if first == end {
 		return b
 	}
 	shift := Scale - scale
 	b.Offset = (first - bias) >> shift
-	b.Counts = make([]uint64, (first+len(counts)-1-bias)>>shift-b.Offset+1)
-	for k, n := range counts {
-		b.Counts[(first+k-bias)>>shift-b.Offset] += n
+	b.Counts = make([]uint64, (end-1-bias)>>shift-b.Offset+1)
+	for s, n := range h.all() {
+		b.Counts[(s-bias)>>shift-b.Offset] += n
 	}
 	return b
 }
