@@ -1,0 +1,231 @@
+// Package experiment carries one test from start to verdict.
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/sdk/metric"
+
+	"tidegauge/engine/history"
+	"tidegauge/engine/measure"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/report"
+	"tidegauge/engine/run"
+	"tidegauge/engine/store"
+	"tidegauge/engine/telemetry"
+	"tidegauge/engine/user"
+	"tidegauge/engine/verdict"
+)
+
+const (
+	// checkpointEvery is how much of a run can be missing from its folder after a kill -9.
+	checkpointEvery = 10 * time.Second
+	// endWithin is how long the last writes of a run may take once it was cancelled.
+	endWithin = 20 * time.Second
+	// summaryWidth is that of the summary kept in the run's folder.
+	summaryWidth = 100
+)
+
+// ErrStorage is the error of a run whose measurements could not all be kept. There is a report all the same.
+var ErrStorage = errors.New("not everything measured could be kept")
+
+// Lab is where experiments take place: the store and the history they are kept in. Its fields are not changed while an
+// experiment runs. One experiment at a time.
+type Lab struct {
+	Store   *store.Store
+	History *history.History
+	Version string             // of tidegauge
+	Expose  func(http.Handler) // given the /metrics of each run as it starts; nil: nobody pulls
+}
+
+// Options say what to run.
+type Options struct {
+	Plan  *plan.Plan
+	Test  *plan.Test
+	Seed  uint64          // of everything random; 0: the plan's, or a new one, which the report names
+	Sinks []measure.Sink  // beside the lab's own, called after them
+	Stop  <-chan struct{} // when closed, the run ends gracefully
+}
+
+// Run makes the load of a test, keeps what it measures and judges it. It returns when all of that is done.
+//
+// What the target does wrong is in the report. An error without a report says why the test could not be run; one with a
+// report (ErrStorage) says what of it could not be kept. When ctx ends, what is under way is cut and the rest is as always.
+func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
+	seed := o.Seed
+	if seed == 0 {
+		seed = o.Plan.Seed
+	}
+	for seed == 0 {
+		seed = rand.Uint64()
+	}
+	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed})
+	if err != nil {
+		return nil, err
+	}
+	meta := report.MetaOf(o.Plan, o.Test)
+	meta.Version, meta.Seed = l.Version, seed
+	record, err := l.History.Begin(meta, o.Plan.Source)
+	if err != nil {
+		return nil, err
+	}
+	meta.ID = record.ID()
+	e := &experiment{lab: l, o: o, record: record, collector: report.NewCollector(meta), stop: make(chan struct{})}
+	if err := e.prepare(ctx, meta); err != nil {
+		return nil, errors.Join(err, record.Close())
+	}
+	ran := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-o.Stop: // a nil channel never says anything
+			e.end()
+		case <-ran:
+		}
+	})
+	result, err := run.Do(ctx, run.Options{
+		Shape:       o.Test.Shape,
+		Mix:         mix,
+		Recorder:    measure.New(mix.Names(), measure.Options{}),
+		Sinks:       append([]measure.Sink{e.telemetry, e.judge, e.collector, e}, o.Sinks...),
+		Seed:        seed,
+		StopTimeout: o.Test.StopTimeout,
+		Stop:        e.stop,
+	})
+	close(ran)
+	watching.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
+	defer cancel()
+	return e.finish(ctx, result, err)
+}
+
+// experiment is one run of a Lab under way.
+type experiment struct {
+	lab       *Lab
+	o         Options
+	record    *history.Run
+	telemetry *telemetry.Provider
+	judge     *verdict.Judge
+	collector *report.Collector
+
+	endOnce sync.Once
+	stop    chan struct{} // closed to end the run gracefully
+	aborted atomic.Bool   // by a missed objective, not by a person
+
+	checkpointed  time.Time
+	checkpointErr error
+}
+
+func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
+	exporter, err := telemetry.NewOTLPExporter(ctx, e.lab.Store.OTLP())
+	if err != nil {
+		return err
+	}
+	e.telemetry, err = telemetry.New(telemetry.Options{
+		Run: meta.ID, Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels, Version: meta.Version,
+		Instance:  meta.Machine.Host,
+		Exporters: []metric.Exporter{exporter},
+	})
+	if err != nil {
+		return err
+	}
+	if e.lab.Expose != nil {
+		e.lab.Expose(e.telemetry.Handler())
+	}
+	e.judge = verdict.NewJudge(verdict.Options{
+		Plan: e.o.Plan, Test: e.o.Test, Run: meta.ID, Querier: e.lab.Store,
+		Abort: func(reason string) {
+			e.collector.Event(time.Now(), "abort", reason)
+			e.aborted.Store(true)
+			e.end()
+		},
+	})
+	return nil
+}
+
+func (e *experiment) end() { e.endOnce.Do(func() { close(e.stop) }) }
+
+// Consume implements measure.Sink: it writes a checkpoint to the run's folder from time to time. Its first failure is kept for
+// the end and does not disturb the run.
+func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
+	if s.Final || s.Time.Sub(e.checkpointed) < checkpointEvery {
+		return nil
+	}
+	e.checkpointed = s.Time
+	err := e.record.Checkpoint(e.collector.Report(nil), e.collector.Totals())
+	if e.checkpointErr == nil {
+		e.checkpointErr = err
+	}
+	return nil
+}
+
+// finish ends the run's series, judges it, and completes its folder.
+func (e *experiment) finish(ctx context.Context, result run.Result, runErr error) (*report.Report, error) {
+	id := e.record.ID()
+	if (result.Stopped || result.Cancelled) && !e.aborted.Load() {
+		e.judge.Stopped(result.End)
+		e.collector.Event(result.End, "stop", "ended before the test was over")
+	}
+	var kept []error
+	if result.SinkErrors != nil {
+		kept = append(kept, result.SinkErrors)
+	}
+	v := e.judge.Verdict(ctx)
+	if err := e.telemetry.Finish(ctx, results(&v, time.Now())); err != nil {
+		kept = append(kept, err)
+	}
+	if err := e.lab.Store.EndSeries(ctx, "run", id, time.Now()); err != nil {
+		kept = append(kept, err)
+	}
+	for _, err := range kept {
+		e.collector.Warn(firstLine(err))
+	}
+	r := e.collector.Report(&v)
+	r.Folder = e.record.Dir()
+	var summary strings.Builder
+	if err := r.WriteText(&summary, summaryWidth, false); err != nil {
+		kept = append(kept, err)
+	}
+	if err := e.record.Finish(r, e.collector.Totals(), summary.String()); err != nil {
+		kept = append(kept, err)
+	} else if e.checkpointErr != nil {
+		kept = append(kept, e.checkpointErr)
+	}
+	var err error
+	if len(kept) > 0 {
+		err = fmt.Errorf("%w: %w", ErrStorage, errors.Join(kept...))
+	}
+	return r, errors.Join(runErr, err)
+}
+
+func results(v *verdict.Verdict, at time.Time) telemetry.Results {
+	r := telemetry.Results{Time: at, Verdict: answer(v.Outcome), Objectives: map[string]telemetry.Answer{}}
+	for _, f := range v.Objectives() {
+		r.Objectives[f.Objective.Text] = answer(f.Outcome)
+	}
+	return r
+}
+
+func answer(o verdict.Outcome) telemetry.Answer {
+	switch o {
+	case verdict.Pass:
+		return telemetry.Passed
+	case verdict.Fail:
+		return telemetry.Failed
+	default:
+		return telemetry.Undecided
+	}
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
