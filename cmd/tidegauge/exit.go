@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"tidegauge/engine/report"
+	"tidegauge/engine/verdict"
+)
+
+// exitCode is why the command ended, for scripts. The numbers are a promise: they are listed in --help and README.
+type exitCode int
+
+const (
+	exitPass         exitCode = 0
+	exitFail         exitCode = 1
+	exitUsage        exitCode = 2
+	exitPlan         exitCode = 3
+	exitInconclusive exitCode = 4
+	exitStorage      exitCode = 5
+	exitUnreachable  exitCode = 6
+	exitInternal     exitCode = 70
+	exitInterrupted  exitCode = 130
+)
+
+// exitReasons is the list as help shows it.
+var exitReasons = []struct {
+	code   exitCode
+	reason string
+}{
+	{exitPass, "the run passed (or the command did what was asked)"},
+	{exitFail, "an objective was missed, or requests failed and no objective judges them"},
+	{exitUsage, "the command line is wrong"},
+	{exitPlan, "the plan is wrong; nothing was sent"},
+	{exitInconclusive, "what was measured cannot carry an answer: generator too late, too few samples, work dropped"},
+	{exitStorage, "the data directory, the store or an output file cannot be used; what was measured was still printed"},
+	{exitUnreachable, "the target could not be reached: not one request was answered"},
+	{exitInternal, "tidegauge itself failed: a bug"},
+	{exitInterrupted, "interrupted (Ctrl-C or SIGTERM) before the test was over; everything measured was written"},
+}
+
+func exitCodesHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit codes:\n")
+	for _, r := range exitReasons {
+		fmt.Fprintf(&b, "  %3d  %s\n", r.code, r.reason)
+	}
+	return b.String()
+}
+
+// codedError is an error with the exit code it leads to.
+type codedError struct {
+	code exitCode
+	err  error
+}
+
+func (e *codedError) Error() string { return e.err.Error() }
+func (e *codedError) Unwrap() error { return e.err }
+
+func withCode(code exitCode, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &codedError{code, err}
+}
+
+// codeOf returns the exit code of what a command returned.
+func codeOf(err error) exitCode {
+	if err == nil {
+		return exitPass
+	}
+	var coded *codedError
+	if errors.As(err, &coded) {
+		return coded.code
+	}
+	return exitUsage
+}
+
+// codeOfReport returns the exit code of a run that has a report: that of its verdict.
+func codeOfReport(r *report.Report) exitCode {
+	v := r.Verdict
+	switch {
+	case v.Outcome == verdict.Pass:
+		return exitPass
+	case v.Code() == verdict.CodeUnreachable:
+		return exitUnreachable
+	case v.Code() == verdict.CodeStopped:
+		return exitInterrupted
+	case v.Outcome == verdict.Fail:
+		return exitFail
+	default:
+		return exitInconclusive
+	}
+}
+
+// errSaid is an outcome that has been said already: it sets the exit code and prints nothing.
+var errSaid = errors.New("said")

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"tidegauge/engine/load"
+	"tidegauge/engine/plan"
+)
+
+func newExplain(c *console) *cobra.Command {
+	var test string
+	cmd := &cobra.Command{
+		Use:     "explain PLAN",
+		Short:   "Say what a plan's tests would do, before a byte is sent",
+		Example: "  tidegauge explain deploy/plans/payments.yaml --test load",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			p, err := readPlan(c, args[0])
+			if err != nil {
+				return err
+			}
+			tests := p.Tests
+			if test != "" {
+				one, err := p.Test(test)
+				if err != nil {
+					return err
+				}
+				tests = []plan.Test{*one}
+			}
+			fmt.Fprintf(c.out, "plan %s against %s\n", p.Name, p.Target.BaseURL)
+			for i := range tests {
+				explain(c, p, &tests[i])
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&test, "test", "", "only this test")
+	return cmd
+}
+
+func explain(c *console, p *plan.Plan, t *plan.Test) {
+	needs := load.NeedsOf(&t.Shape)
+	fmt.Fprintf(c.out, "\ntest %s (%s), %s\n", t.Name, t.Type, clock(needs.Duration))
+	switch t.Shape.Model {
+	case plan.Open:
+		process := "evenly spaced"
+		if t.Shape.Poisson {
+			process = "Poisson"
+		}
+		fmt.Fprintf(c.out, "  open model: %d iterations, %s, at most %.4g/s, by at most %s at once\n",
+			needs.Iterations, process, needs.PeakRate, plural(needs.PeakUsers, "user"))
+	case plan.Closed:
+		fmt.Fprintf(c.out, "  closed model: at most %s at once\n", plural(needs.PeakUsers, "user"))
+	}
+	unit := ""
+	if t.Shape.Model == plan.Open {
+		unit = "/s"
+	}
+	for _, s := range t.Shape.Stages {
+		switch {
+		case s.Over == 0:
+			fmt.Fprintf(c.out, "  %-10s at once to %.4g%s\n", s.Phase, s.To, unit)
+		case s.From == s.To:
+			fmt.Fprintf(c.out, "  %-10s %.4g%s for %s\n", s.Phase, s.To, unit, clock(s.Over))
+		default:
+			fmt.Fprintf(c.out, "  %-10s %.4g%s to %.4g%s over %s\n", s.Phase, s.From, unit, s.To, unit, clock(s.Over))
+		}
+	}
+	classes := t.Classes
+	if len(classes) == 0 {
+		for i := range p.Classes {
+			classes = append(classes, p.Classes[i].Name)
+		}
+	}
+	fmt.Fprintf(c.out, "  user classes: %s\n", strings.Join(classes, ", "))
+	for i := range t.Objectives {
+		fmt.Fprintf(c.out, "  objective: %s\n", t.Objectives[i].Text)
+	}
+	if len(t.Objectives) == 0 {
+		fmt.Fprintln(c.out, "  no objectives: the run fails if any request fails")
+	}
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"tidegauge/engine/measure"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/verdict"
+)
+
+const (
+	plainEvery  = 5 * time.Second // between two lines of plain progress
+	recentSpan  = 5               // snapshots over which "now" is taken
+	sparkLength = 60              // points of the response time's line
+)
+
+// progress shows a run while it lasts. It is a measure.Sink.
+//
+// On a terminal it redraws a few lines in place; elsewhere it writes a line every few seconds and at each new phase.
+type progress struct {
+	out   io.Writer
+	live  bool
+	color bool
+	width func() int
+	title string
+
+	recent    []measure.Sum
+	lengths   []time.Duration
+	p95       []float64
+	drawn     int // lines of the frame on the screen
+	lastPlain time.Time
+	lastPhase int
+	started   bool
+}
+
+// newProgress chooses the form: live on a terminal, plain where it is not one, with NO_COLOR, or when asked for.
+func newProgress(c *console, p *plan.Plan, t *plan.Test, plain bool) *progress {
+	pr := &progress{out: c.out, title: p.Name + " · " + t.Name}
+	pr.live = colored(c) && !plain
+	pr.color = pr.live
+	pr.width = func() int { return widthOf(c) }
+	return pr
+}
+
+func terminalWidth(f *os.File) int {
+	if w, _, err := term.GetSize(int(f.Fd())); err == nil && w >= 40 {
+		return w
+	}
+	return 80
+}
+
+// Consume implements measure.Sink.
+func (p *progress) Consume(_ context.Context, s *measure.Snapshot) error {
+	if length := s.Time.Sub(s.Since); length > 0 {
+		p.remember(s.Delta.Sum(s.Names, func(measure.Request) bool { return true }), length)
+	}
+	if p.live {
+		p.draw(s)
+	} else {
+		p.line(s)
+	}
+	return nil
+}
+
+func (p *progress) remember(sum measure.Sum, length time.Duration) {
+	p.recent = append(p.recent, sum)
+	p.lengths = append(p.lengths, length)
+	if len(p.recent) > recentSpan {
+		p.recent = slices.Delete(p.recent, 0, 1)
+		p.lengths = slices.Delete(p.lengths, 0, 1)
+	}
+	p.p95 = append(p.p95, sum.ResponseTime.Quantile(0.95))
+	if len(p.p95) > sparkLength {
+		p.p95 = slices.Delete(p.p95, 0, 1)
+	}
+}
+
+// state is what both forms of progress show.
+type state struct {
+	elapsed, left time.Duration
+	phase         string
+	users         int
+	rate          float64
+	now           measure.Sum
+	total         measure.Sum
+}
+
+func (p *progress) state(s *measure.Snapshot) state {
+	st := state{
+		elapsed: s.Time.Sub(s.Start),
+		phase:   s.Phase,
+		total:   s.Total.Sum(s.Names, func(measure.Request) bool { return true }),
+	}
+	st.left = max(0, s.Planned-st.elapsed)
+	for _, n := range s.Users {
+		st.users += n
+	}
+	var length time.Duration
+	for i := range p.recent {
+		st.now.ResponseTime.Merge(&p.recent[i].ResponseTime)
+		st.now.Finished += p.recent[i].Finished
+		st.now.Failed += p.recent[i].Failed
+		length += p.lengths[i]
+	}
+	if length > 0 {
+		st.rate = float64(st.now.Finished) / length.Seconds()
+	}
+	return st
+}
+
+func (p *progress) line(s *measure.Snapshot) {
+	due := !p.started || s.Final || s.PhaseID != p.lastPhase || s.Time.Sub(p.lastPlain) >= plainEvery-100*time.Millisecond
+	if !due {
+		return
+	}
+	p.lastPhase, p.lastPlain = s.PhaseID, s.Time
+	if !p.started {
+		p.started = true
+		fmt.Fprintf(p.out, "%s: running for %s\n", p.title, clock(s.Planned))
+		return
+	}
+	st := p.state(s)
+	fmt.Fprintf(p.out, "%6s  %-8s users %-4d %8.1f/s  p50 %-8s p95 %-8s p99 %-8s failed %d (%s)\n",
+		clock(st.elapsed), st.phase, st.users, st.rate,
+		latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), st.total.Failed, percent(st.total.Failed, st.total.Finished))
+}
+
+func (p *progress) draw(s *measure.Snapshot) {
+	st := p.state(s)
+	width := p.width()
+	rate := fmt.Sprintf("rate %.1f/s", st.rate)
+	if s.Rate > 0 {
+		rate += fmt.Sprintf(" (arrivals %.4g/s)", s.Rate)
+	}
+	failed := fmt.Sprintf("failed %d (%s)", st.total.Failed, percent(st.total.Failed, st.total.Finished))
+	if st.total.Failed > 0 {
+		failed = p.paint("31", failed)
+	}
+	lines := []string{
+		fmt.Sprintf("%s  %s  %s", p.paint("1", p.title), bar(st.elapsed, s.Planned, min(40, max(10, width-50))), st.phase),
+		fmt.Sprintf("  %s of %s, %s left   users %d   %s   %s",
+			clock(st.elapsed), clock(s.Planned), clock(st.left), st.users, rate, failed),
+		fmt.Sprintf("  response time  p50 %s   p95 %s   p99 %s   max %s   (last %d s)",
+			latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), latency(&st.now, 1), recentSpan),
+		"  p95 " + sparkline(p.p95[max(0, len(p.p95)-(width-8)):]),
+	}
+	var b strings.Builder
+	if p.drawn > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", p.drawn)
+	}
+	for _, l := range lines {
+		b.WriteString("\r\x1b[2K" + cutTo(l, width) + "\n")
+	}
+	p.drawn = len(lines)
+	fmt.Fprint(p.out, b.String())
+}
+
+// paint wraps text in an SGR sequence where colour is welcome.
+func (p *progress) paint(sgr, text string) string {
+	if !p.color {
+		return text
+	}
+	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+}
+
+// cutTo shortens a line so that it does not wrap, which would break the redrawing. Escape sequences take no room.
+func cutTo(line string, width int) string {
+	visible, escape := 0, false
+	for i, r := range line {
+		switch {
+		case r == '\x1b':
+			escape = true
+		case escape:
+			escape = r != 'm'
+		default:
+			if visible++; visible >= width {
+				return line[:i] + "\x1b[0m"
+			}
+		}
+	}
+	return line
+}
+
+func bar(done, whole time.Duration, width int) string {
+	filled := 0
+	if whole > 0 {
+		filled = min(width, int(float64(width)*float64(done)/float64(whole)))
+	}
+	return "[" + strings.Repeat("█", filled) + strings.Repeat("░", width-filled) + "]"
+}
+
+// sparkline draws values from 0 to their greatest.
+func sparkline(values []float64) string {
+	const blocks = "▁▂▃▄▅▆▇█"
+	levels := []rune(blocks)
+	if len(values) == 0 {
+		return ""
+	}
+	top := slices.Max(values)
+	var b strings.Builder
+	for _, v := range values {
+		level := 0
+		if top > 0 {
+			level = min(len(levels)-1, int(v/top*float64(len(levels))))
+		}
+		b.WriteRune(levels[level])
+	}
+	if top > 0 {
+		b.WriteString(" ≤ " + seconds(top))
+	}
+	return b.String()
+}
+
+func latency(s *measure.Sum, q float64) string {
+	if s.ResponseTime.Count() == 0 {
+		return "–"
+	}
+	return seconds(s.ResponseTime.Quantile(q))
+}
+
+// seconds formats a length of time for a person.
+func seconds(v float64) string { return verdict.Format(v, "s") }
+
+func percent(part, whole uint64) string {
+	if whole == 0 {
+		return "0%"
+	}
+	return verdict.Format(float64(part)/float64(whole), "ratio")
+}
+
+// terminalOf returns the terminal that a console writes to, or nil.
+func terminalOf(c *console) *os.File {
+	if f, ok := c.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
+}
+
+// colored reports whether escape sequences are welcome: on a terminal, unless NO_COLOR is set (no-color.org).
+func colored(c *console) bool {
+	noColor, _ := c.getenv("NO_COLOR")
+	return terminalOf(c) != nil && noColor == ""
+}
+
+// widthOf returns the width of the terminal, 80 where there is none.
+func widthOf(c *console) int {
+	if f := terminalOf(c); f != nil {
+		return terminalWidth(f)
+	}
+	return 80
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"tidegauge/cmd/tidegauge/internal/app"
+	"tidegauge/engine/experiment"
+	"tidegauge/engine/measure"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/report"
+	"tidegauge/exporters/locust"
+)
+
+// shutdownLimit is how long serving and closing may take at the end.
+const shutdownLimit = 30 * time.Second
+
+// runFlags are the flags of `run`; those of Locust keep its names and meaning.
+type runFlags struct {
+	test            string
+	dataDir         string
+	listen          string
+	json            string
+	seed            uint64
+	headless        bool
+	csv             string
+	csvFullHistory  bool
+	exitCodeOnError int
+	locust          plan.Overrides
+}
+
+func newRun(c *console) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run PLAN",
+		Short: "Run one test of a plan and say whether it passed",
+		Long: `Runs one test of a plan in the foreground: progress while it lasts, then a summary with the verdict. Everything
+measured is kept in the data directory: the series in the store, the run in a folder of its own under runs.
+
+Ctrl-C once ends the test gracefully and still writes everything; twice ends it at once, and still writes everything.
+
+` + exitCodesHelp(),
+		Example: `  tidegauge run payments.yaml --test load
+  tidegauge run payments.yaml --host http://localhost:8000 --users 50 --spawn-rate 10 --run-time 5m
+  tidegauge run payments.yaml --csv results/load --json results/load.json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := readPlan(c, args[0])
+			if err != nil {
+				return err
+			}
+			return f.run(cmd.Context(), c, p, cmd.Flags().Changed("exit-code-on-error"))
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (f *runFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.test, "test", "", "the test to run (default: the plan's only one, or the one named load)")
+	flags.StringVar(&f.dataDir, "data-dir", "tidegauge-data", "where the store and the runs are kept")
+	flags.StringVar(&f.listen, "listen", "", "serve the Prometheus query API and /metrics on this address while the run lasts, as 127.0.0.1:9777")
+	flags.StringVar(&f.json, "json", "", "write the report as JSON to this file (- for standard output)")
+	flags.Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: the plan's, or one that is printed)")
+	flags.StringVarP(&f.locust.Host, "host", "H", "", "base URL to load instead of the plan's")
+	flags.IntVarP(&f.locust.Users, "users", "u", 0, "peak number of users; replaces the test's shape by a closed one")
+	flags.Float64VarP(&f.locust.SpawnRate, "spawn-rate", "r", 0, "users started per second, with --users (default 1)")
+	flags.VarP((*locustDuration)(&f.locust.RunTime), "run-time", "t", "stop after this long, as 300s, 20m, 1h30m")
+	flags.StringSliceVarP(&f.locust.Tags, "tags", "T", nil, "only tasks with at least one of these tags")
+	flags.StringSliceVarP(&f.locust.ExcludeTags, "exclude-tags", "E", nil, "leave out tasks with any of these tags")
+	flags.VarP((*locustDuration)(&f.locust.StopTimeout), "stop-timeout", "s", "how long running tasks may take to finish at the end")
+	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
+	flags.StringVar(&f.csv, "csv", "", "write Locust's CSV files PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv, PREFIX_exceptions.csv")
+	flags.BoolVar(&f.csvFullHistory, "csv-full-history", false, "with --csv: a row per request name in the history, not only the aggregate")
+	flags.IntVar(&f.exitCodeOnError, "exit-code-on-error", 1, "exit code when any request failed, even if the objectives were met; given explicitly only")
+}
+
+func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnError bool) error {
+	if f.csvFullHistory && f.csv == "" {
+		return errors.New("--csv-full-history needs --csv PREFIX")
+	}
+	jsonOut := c.out
+	if f.json == "-" {
+		c = &console{c.in, c.err, c.err, c.getenv} // standard output is the report's alone
+	}
+	test, err := p.Override(f.test, f.locust)
+	if err != nil {
+		return err
+	}
+	a, err := app.New(ctx, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
+	if err != nil {
+		return withCode(exitStorage, err)
+	}
+	a.Start()
+	r, err := f.runOn(ctx, c, a, p, test)
+	if r != nil {
+		err = errors.Join(err, f.writeJSON(r, jsonOut))
+	}
+	err = errors.Join(err, stop(ctx, a))
+	if failOnError && r != nil && err == nil && codeOfReport(r) == exitPass && r.Total.Failures > 0 {
+		return withCode(exitCode(f.exitCodeOnError), errSaid)
+	}
+	return ended(r, err)
+}
+
+// ended turns a report and what went wrong beside it into the command's error: a verdict that is not a pass decides the
+// exit code, then what could not be kept.
+func ended(r *report.Report, err error) error {
+	if r == nil {
+		return err
+	}
+	code := codeOfReport(r)
+	switch {
+	case err != nil && code == exitPass:
+		return withCode(codeOf(err), err)
+	case err != nil:
+		return withCode(code, err)
+	case code != exitPass:
+		return withCode(code, errSaid)
+	}
+	return nil
+}
+
+func stop(ctx context.Context, a *app.App) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	defer cancel()
+	return withCode(exitStorage, a.Stop(ctx))
+}
+
+// runOn runs the test and prints and writes what it gave. A report comes with an error when something could not be kept.
+func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Plan, t *plan.Test) (*report.Report, error) {
+	sinks := []measure.Sink{newProgress(c, p, t, f.headless)}
+	var csv *locust.Writer
+	if f.csv != "" {
+		var err error
+		if csv, err = newCSV(f.csv, f.csvFullHistory); err != nil {
+			return nil, withCode(exitStorage, err)
+		}
+		sinks = append(sinks, csv)
+	}
+	if u := a.URL(); u != "" {
+		fmt.Fprintf(c.out, "queries: %s/api/v1/query (Prometheus API), metrics: %s/metrics\n", u, u)
+	}
+	runCtx, stopped, release := interrupts(ctx, func() {
+		fmt.Fprintln(c.err, "\nending the test: what is under way may finish; once more to end now")
+	})
+	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped})
+	release()
+	if csv != nil {
+		err = errors.Join(err, withCode(exitStorage, csv.Close()))
+	}
+	if r == nil {
+		return nil, err
+	}
+	fmt.Fprintln(c.out)
+	return r, errors.Join(err, r.WriteText(c.out, widthOf(c), colored(c)))
+}
+
+func newCSV(prefix string, fullHistory bool) (*locust.Writer, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "local"
+	}
+	return locust.New(locust.Options{Prefix: prefix, FullHistory: fullHistory, Node: host})
+}
+
+func (f *runFlags) writeJSON(r *report.Report, out io.Writer) error {
+	if f.json == "" {
+		return nil
+	}
+	if f.json == "-" {
+		return withCode(exitStorage, r.WriteJSON(out))
+	}
+	file, err := os.Create(f.json)
+	if err != nil {
+		return withCode(exitStorage, fmt.Errorf("writing the report: %w", err))
+	}
+	return withCode(exitStorage, errors.Join(r.WriteJSON(file), file.Close()))
+}
+
+// locustDuration is a flag that takes Go's durations and, as Locust does, a bare number of seconds.
+type locustDuration time.Duration
+
+func (d *locustDuration) String() string { return time.Duration(*d).String() }
+func (d *locustDuration) Type() string   { return "duration" }
+
+func (d *locustDuration) Set(text string) error {
+	v, err := time.ParseDuration(text)
+	if err != nil {
+		v, err = time.ParseDuration(text + "s")
+	}
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a length of time: write 300s, 20m or 1h30m", text)
+	}
+	*d = locustDuration(v)
+	return nil
+}
