@@ -170,6 +170,8 @@ func located(err error, source string, offset int) *Error {
 	switch {
 	case strings.HasSuffix(message, `"="`):
 		message += ", expected == to compare"
+	case strings.HasPrefix(message, "bad number syntax"):
+		message += ", expected a plain number (times are in seconds: 0.5)"
 	case strings.Contains(message, "token EOF"):
 		message = "unexpected end of the expression"
 	}

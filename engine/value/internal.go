@@ -2,6 +2,7 @@ package value
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -33,6 +34,12 @@ var internal = []function{
 	}},
 	{name: "$truth", like: func(any) bool { return false }, fn: func(a ...any) (any, error) { return truthOf(a[0]) }},
 	{name: "$exists", like: func(any) bool { return false }, fn: func(a ...any) (any, error) { return a[0] != nil, nil }},
+	{name: "$list", like: func(any) any { return nil }, fn: func(a ...any) (any, error) {
+		if reflect.ValueOf(a[0]).Kind() != reflect.Slice {
+			return nil, fmt.Errorf("found %s where a list is expected", kindName(a[0]))
+		}
+		return a[0], nil
+	}},
 	{name: "$text", like: func(any) any { return nil }, fn: func(a ...any) (any, error) {
 		if _, ok := a[0].(string); !ok && a[0] != nil {
 			return nil, fmt.Errorf("matches is between texts, found %s", kindName(a[0]))

@@ -64,15 +64,24 @@ func (l *lenient) Visit(node *ast.Node) {
 		n.Node = counted
 	case *ast.BuiltinNode:
 		switch n.Name {
-		case "all", "any", "none", "one", "filter", "find", "findIndex", "findLast", "findLastIndex", "count":
-			if len(n.Arguments) == 2 {
-				if p, ok := n.Arguments[1].(*ast.PredicateNode); ok {
-					p.Node = asTruth(p.Node)
-				}
-			}
+		case "all", "any", "none", "one", "filter", "find", "count", "map", "sum":
+			l.loop(n)
 		}
 	}
 	l.done[before], l.done[*node] = *node, *node
+}
+
+// loop makes sure that a loop goes over a list, and that its condition is true or false.
+func (l *lenient) loop(n *ast.BuiltinNode) {
+	if unknown(n.Arguments[0]) {
+		n.Arguments[0] = call("$list", n.Location(), n.Arguments[0])
+	}
+	if n.Name == "map" || n.Name == "sum" || len(n.Arguments) < 2 {
+		return
+	}
+	if p, ok := n.Arguments[1].(*ast.PredicateNode); ok {
+		p.Node = asTruth(p.Node)
+	}
 }
 
 func kindOf(n ast.Node) reflect.Kind {
