@@ -158,7 +158,7 @@ func TestWithRecorder(t *testing.T) {
 		test.Objectives = []plan.Objective{
 			{Text: "count == 202", Metric: plan.Count, Op: "==", Threshold: 202},
 			{Text: "max < 50ms", Metric: plan.Maximum, Op: "<", Threshold: 0.05},
-			{Text: "rate > 9.9/s for 5s", Metric: plan.Rate, Op: ">", Threshold: 9.9, For: 5 * time.Second},
+			{Text: "rate > 9.5/s for 5s", Metric: plan.Rate, Op: ">", Threshold: 9.5, For: 5 * time.Second},
 		}
 		judge := NewJudge(Options{Test: test})
 		recorder := measure.New(&measure.Names{Classes: []string{"User"}, Requests: []measure.Request{{Class: "User", Name: "pay", Method: "POST"}}}, measure.Options{})
