@@ -50,8 +50,7 @@ func Open(o Options) (*Feed, error) {
 	}
 	t, err := parse(format, content)
 	if err != nil {
-		var e *Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*Error](err); ok {
 			e.File = o.File
 		}
 		return nil, err
@@ -164,8 +163,7 @@ func parseCSV(content []byte) (*table, error) {
 }
 
 func csvError(err error) error {
-	var e *csv.ParseError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*csv.ParseError](err); ok {
 		return &Error{Line: e.Line, Column: max(e.Column, 1), Message: strings.ReplaceAll(e.Err.Error(), "\"", "'\"'")}
 	}
 	return &Error{Message: err.Error()}

@@ -164,18 +164,27 @@ func newConfig() *conf.Config {
 func located(err error, source string, offset int) *Error {
 	var at *file.Error
 	if !errors.As(err, &at) {
-		return mistake(offset, "%v", err)
+		return mistake(offset, "%s", reworded(err.Error()))
 	}
-	message := strings.TrimSpace(tokens.ReplaceAllString(at.Message, "$1"))
+	return mistake(offset+byteOffset(source, at.From), "%s", reworded(at.Message))
+}
+
+// reworded says what the parser or checker says in the words of plans.
+func reworded(message string) string {
+	message = strings.TrimSpace(tokens.ReplaceAllString(message, "$1"))
+	message = strings.TrimPrefix(message, "compilation failed: ")
+	if found, ok := strings.CutPrefix(message, "expected bool, but got "); ok {
+		return "found " + goKind(found) + " where true or false is expected"
+	}
 	switch {
 	case strings.HasSuffix(message, `"="`):
-		message += ", expected == to compare"
+		return message + ", expected == to compare"
 	case strings.HasPrefix(message, "bad number syntax"):
-		message += ", expected a plain number (times are in seconds: 0.5)"
+		return message + ", expected a plain number (times are in seconds: 0.5)"
 	case strings.Contains(message, "token EOF"):
-		message = "unexpected end of the expression"
+		return "unexpected end of the expression"
 	}
-	return mistake(offset+byteOffset(source, at.From), "%s", strings.ReplaceAll(message, "compilation failed: ", ""))
+	return message
 }
 
 // tokens are the parser's names of tokens, as in Operator("=").
