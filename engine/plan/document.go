@@ -108,21 +108,41 @@ func (d *decoder) syntaxError(err error) {
 
 // firstWrongLine returns the number of the line with which the text stops being YAML, or 0 if that takes too long to find.
 func (d *decoder) firstWrongLine() int {
-	budget := 4 * maxSource
-	for line := len(d.source.lines); line > 1; line-- {
-		end := d.source.lines[line-1]
-		if budget -= end; budget < 0 {
+	budget, count := 4*maxSource, len(d.source.lines)
+	// right reports whether the first so many lines are YAML. They are not from the mistake on, and also where something
+	// of several lines has only begun.
+	right := func(lines int) bool {
+		end := d.source.lines[lines]
+		budget -= end
+		_, err := decodeYAML(d.source.text[:end], 2)
+		return err == nil && budget > 0
+	}
+	low, high := 0, count
+	for {
+		for high-low > 1 {
+			if middle := (low + high) / 2; right(middle) {
+				low = middle
+			} else {
+				high = middle
+			}
+		}
+		const several = 30
+		end := min(low+several, count)
+		next := low + 2
+		for next < end && !right(next) {
+			next++
+		}
+		if budget <= 0 {
 			return 0
 		}
-		if _, err := decodeYAML(d.source.text[:end], 2); err != nil {
-			continue
+		if next >= end {
+			for low+1 < count && isBlank(d.source.line(low+1)) {
+				low++
+			}
+			return low + 1
 		}
-		for line < len(d.source.lines) && isBlank(d.source.line(line)) {
-			line++
-		}
-		return line
+		low, high = next, count // it was only something of several lines
 	}
-	return 1
 }
 
 func isBlank(line []byte) bool {

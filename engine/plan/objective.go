@@ -14,13 +14,18 @@ const objectiveForm = `text such as p95 < 500ms, error_rate < 0.1% or p99{name="
 
 func (d *decoder) objectives(n node, p *Plan) []Objective {
 	var all []Objective
+	requests := p.requests(nil)
+	known := make(map[string][]string, len(labelWords))
+	for _, label := range labelWords {
+		known[label] = valuesOf(label, requests)
+	}
 	for _, item := range d.items(n, "objectives such as p95 < 500ms") {
 		var o Objective
 		var ok bool
 		if item.Kind == yaml.MappingNode {
 			o, ok = d.promQL(item)
 		} else {
-			o, ok = d.objective(item, p)
+			o, ok = d.objective(item, requests, known)
 		}
 		if ok {
 			all = append(all, o)
@@ -29,7 +34,8 @@ func (d *decoder) objectives(n node, p *Plan) []Objective {
 	return all
 }
 
-func (d *decoder) objective(n node, p *Plan) (Objective, bool) {
+// objective reads an objective and compares its labels with those the requests have.
+func (d *decoder) objective(n node, requests []labelled, known map[string][]string) (Objective, bool) {
 	text, ok := d.scalar(n, objectiveForm)
 	if !ok {
 		return Objective{}, false
@@ -40,18 +46,16 @@ func (d *decoder) objective(n node, p *Plan) (Objective, bool) {
 		return Objective{}, false
 	}
 	parsed.Pos = d.pos(n)
-	if p.Classes == nil {
+	if len(requests) == 0 {
 		return parsed.Objective, true // there is nothing to compare with
 	}
-	requests := p.requests(nil)
 	unknown := false
 	for _, l := range parsed.labels {
-		known := valuesOf(l.name, requests)
-		if slices.Contains(known, l.value) || d.nameless && l.name != "class" {
+		if slices.Contains(known[l.name], l.value) || d.nameless && l.name != "class" {
 			continue
 		}
 		unknown = true
-		d.wrongAt(n, l.offset, "%s", unknownName(l.name, l.value, known))
+		d.wrongAt(n, l.offset, "%s", unknownName(l.name, l.value, known[l.name]))
 	}
 	if !unknown && !d.nameless && !parsed.concerns(requests) {
 		d.wrongAt(n, parsed.labels[0].offset, "no request of the plan has all of these, expected labels of one request")
