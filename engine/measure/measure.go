@@ -77,12 +77,13 @@ type OutcomeTotals struct{ ResponseTime, ServiceTime hist.Histogram } // seconds
 
 // RequestTotals is what was measured of one request.
 //
-// With the histograms of 64 bytes behind it, the padding makes each of them and the counters fill one cache line.
+// The counters and the histograms of OK come first, so that recording touches few cache lines; the padding makes it an odd
+// number of lines, so that those of many requests spread over the whole cache.
 type RequestTotals struct {
 	Books                    Books // requests; Dropped is always 0
 	BytesSent, BytesReceived uint64
-	_                        [8]byte
 	Outcomes                 [protocol.Outcomes]OutcomeTotals
+	_                        [104]byte
 }
 
 // ClassTotals is what was measured of one user class.

@@ -210,6 +210,9 @@ func (s *series) hand(ctx context.Context, final bool) {
 	s.total.Merge(delta)
 	// By the monotonic clock, which no correction of the wall clock moves.
 	now := s.start.Add(time.Since(s.start))
+	if now.Before(s.last) { // it began before its start
+		now = s.last
+	}
 	s.consume(ctx, &Snapshot{Time: now, Since: s.last, Final: final, Total: s.total, Delta: delta})
 	s.last = now
 	delta.reset()
