@@ -195,7 +195,7 @@ func TestWriteText(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, fmt.Sprintf("summary-%d.txt", width), b.Bytes())
-		for _, line := range strings.Split(b.String(), "\n") {
+		for line := range strings.SplitSeq(b.String(), "\n") {
 			if n := utf8.RuneCountInString(line); n > width {
 				t.Errorf("width %d: %d columns: %s", width, n, line)
 			}
@@ -382,12 +382,12 @@ func TestReadmeNamesEveryField(t *testing.T) {
 				return
 			}
 			seen[typ] = true
-			for i := range typ.NumField() {
-				name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
+			for field := range typ.Fields() {
+				name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 				if !bytes.Contains(readme, []byte("`"+name+"`")) {
-					t.Errorf("README.md does not name `%s` (%s.%s)", name, typ, typ.Field(i).Name)
+					t.Errorf("README.md does not name `%s` (%s.%s)", name, typ, field.Name)
 				}
-				walk(typ.Field(i).Type)
+				walk(field.Type)
 			}
 		}
 	}

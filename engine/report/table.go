@@ -83,7 +83,7 @@ func clean(s string) string {
 func wrap(s string, width int) []string {
 	var lines []string
 	var line string
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		switch {
 		case line == "":
 			line = word

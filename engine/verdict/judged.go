@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,11 +118,13 @@ func (j *Judge) promQL(ctx context.Context, o *plan.Objective) Finding {
 	if len(right) > 0 && finite(right[0]) {
 		r.Threshold = right[0]
 	}
-	if len(left) == 0 || len(right) == 0 || !finite(left[0]) {
+	if len(left) == 0 || len(right) == 0 || slices.ContainsFunc(left, math.IsNaN) {
 		f.Code, f.Message = CodeNoData, o.Text+": the store has no data for it"
 		return f
 	}
-	r.Value, r.Samples = &left[0], uint64(len(left))
+	if r.Samples = uint64(len(left)); finite(left[0]) { // JSON has no infinity
+		r.Value = &left[0]
+	}
 	f.Code, f.Outcome = CodeObjective, Pass
 	word := "met"
 	if !held {

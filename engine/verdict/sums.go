@@ -36,11 +36,6 @@ func (s *sums) subtract(o *sums) {
 	s.checked -= o.checked
 }
 
-func (s *sums) reset() {
-	s.times.Reset()
-	s.finished, s.failed, s.cut, s.passed, s.checked = 0, 0, 0, 0, 0
-}
-
 // selection is what an objective's labels select, as indices into the run's names.
 type selection struct{ requests, checks []int }
 

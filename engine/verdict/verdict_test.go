@@ -247,6 +247,8 @@ func TestPromQL(t *testing.T) {
 		{"missed", &querier{left: []float64{3, 1, 4, 1, 5}, right: []float64{2}}, Fail, CodeObjective, "promql: max(x) < 2 missed: 3, 1, 4 and 2 more"},
 		{"no data", &querier{}, Inconclusive, CodeNoData, "promql: max(x) < 2: the store has no data for it"},
 		{"not a number", &querier{left: []float64{math.NaN()}, right: []float64{2}}, Inconclusive, CodeNoData, "promql: max(x) < 2: the store has no data for it"},
+		{"one is not a number", &querier{left: []float64{1, math.NaN()}, right: []float64{2}}, Inconclusive, CodeNoData, "promql: max(x) < 2: the store has no data for it"},
+		{"infinite", &querier{left: []float64{math.Inf(1)}, right: []float64{2}}, Fail, CodeObjective, "promql: max(x) < 2 missed: +Inf"},
 		{"error", &querier{err: errors.New("query store: too many samples")}, Inconclusive, CodeQuery, "promql: max(x) < 2: query store: too many samples"},
 		{"no store", nil, Inconclusive, CodeQuery, "promql: max(x) < 2: there is no store to ask"},
 	} {
