@@ -196,29 +196,45 @@ func fromJSON(r gjson.Result) any {
 	case gjson.String:
 		return r.Str
 	case gjson.Number:
-		if i, err := strconv.Atoi(r.Raw); err == nil {
-			return i
-		}
-		if u, err := strconv.ParseUint(r.Raw, 10, 64); err == nil {
-			return u
-		}
-		return r.Num
+		return fromNumber(r.Raw)
 	case gjson.JSON:
-		if r.IsArray() {
-			list := []any{}
-			r.ForEach(func(_, v gjson.Result) bool {
-				list = append(list, fromJSON(v))
-				return true
-			})
-			return list
+		// Not with gjson, which looks for the end of each list and object anew: a deeply nested answer would take for ever.
+		d := json.NewDecoder(strings.NewReader(r.Raw))
+		d.UseNumber()
+		var v any
+		if err := d.Decode(&v); err != nil {
+			return nil // it was checked to be JSON
 		}
-		object := map[string]any{}
-		r.ForEach(func(k, v gjson.Result) bool {
-			object[k.Str] = fromJSON(v)
-			return true
-		})
-		return object
+		return withNumbers(v)
 	default:
 		return nil
 	}
+}
+
+// withNumbers turns the numbers inside v into those of expressions.
+func withNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		return fromNumber(v.String())
+	case []any:
+		for i := range v {
+			v[i] = withNumbers(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = withNumbers(v[k])
+		}
+	}
+	return v
+}
+
+func fromNumber(s string) any {
+	if i, err := strconv.Atoi(s); err == nil {
+		return i
+	}
+	if u, err := strconv.ParseUint(s, 10, 64); err == nil {
+		return u
+	}
+	f, _ := strconv.ParseFloat(s, 64) // what is out of range is infinite
+	return f
 }

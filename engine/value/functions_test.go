@@ -212,7 +212,7 @@ func TestHostileExpressions(t *testing.T) {
 		`len(map(1..90000, map(1..90000, 1)))`:            "makes lists of more than 100000 items",
 		double("let NEW = OLD + OLD; ", 24):               work,
 		double("let NEW = [OLD, OLD]; ", 24):              "becomes text of more than 16777216 bytes",
-		double(`let NEW = replace(OLD, "a", "aa"); `, 24): "makes text of 33554432 bytes, expected 0 to 16777216",
+		double(`let NEW = replace(OLD, "a", "aa"); `, 24): work,
 		`len(join(map(1..90000, repeat("x", 1000)), ""))`: work,
 		`len(split(repeat("x", 2000000), ""))`:            work,
 	} {

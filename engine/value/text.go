@@ -120,7 +120,11 @@ func sortedKeys(args []any) ([]string, error) {
 func replace(args ...any) (any, error) {
 	a := read0(args)
 	s, from, to := a.text(1), a.text(2), a.text(3)
-	a.size(len(s) + strings.Count(s, from)*max(0, len(to)-len(from)))
+	n := strings.Count(s, from)
+	a.size(len(s) + n*max(0, len(to)-len(from)))
+	if a.err == nil {
+		a.err = a.env.spend(n)
+	}
 	if a.err != nil {
 		return nil, a.err
 	}
