@@ -60,7 +60,7 @@ func (c *crowd) add(at time.Duration) {
 		c.seats = append(c.seats, u)
 	}
 	c.present++
-	c.users.Go(u.live)
+	c.crew.Go(u.live)
 }
 
 // remove tells the user that came last to leave.

@@ -8,17 +8,18 @@ import (
 	"tidegauge/engine/user"
 )
 
-// pool is the users of an open model. They share the schedule by leader and followers (Schmidt et al., Pattern-Oriented
-// Software Architecture, vol. 2, 2000): one idle user, the leader, sleeps until the next arrival is due, names the next
-// leader and makes the arrival itself. So nothing is handed from one goroutine to another between the moment an arrival is
-// due and its request, and nobody is woken in vain.
+// pool makes the arrivals of an open model with a bounded number of goroutines and users.
 //
-// Idle users are taken last in, first out: as few of them as possible are at work, over connections that are warm. When
-// all are at work, arrivals stay where they are, in the schedule: a backlog takes no memory. Whoever becomes free then takes
-// the oldest.
+// The goroutines are all alike. Those that have nothing to do wait for one alarm, which is set to the next arrival. It
+// wakes one of them, which sets it to the arrival after that, takes a user and runs the iteration itself. So nothing is
+// handed from one goroutine to another between the moment an arrival is due and its request, and nobody is woken but to
+// make an arrival. When all are at work, arrivals stay where they are, in the schedule: a backlog takes no memory.
+// Whoever becomes free takes the oldest.
 //
-// A user may be asked for any class, and has a session for each that it was asked for. So a mix of classes neither
-// reserves users for a class nor closes connections to make room for another, and numbers of users go up to MaxUsers.
+// Users are taken last in, first out, so that as few of them as possible are at work, over connections that are warm. A
+// user plays any class and has a session for each it has played; for an arrival, one that played its class last comes
+// first. So a mix of classes neither reserves users for a class nor gives up connections to make room for another, and
+// users are numbered up to MaxUsers.
 type pool struct {
 	*setting
 	limit int // MaxUsers
@@ -27,13 +28,17 @@ type pool struct {
 	todo      queue         // what has not started
 	due       queue         // what is not counted as intended yet
 	over      bool          // the shape is: what is due and nobody is free for is dropped
-	leader    *poolUser     // nil when all are at work, or nothing is left to do
-	alarm     *time.Timer   // the leader's
-	idle      []*poolUser   // the others that have nothing to do, the last to become so last
-	hired     int           // users there are
-	working   int           // users that are making an arrival
-	freeSince time.Duration // when last all users were at work
+	alarm     *alarm        // those with nothing to do wait for it
+	armed     time.Duration // what it is set to
+	waiting   int           // goroutines that have nothing to do
+	working   int           // goroutines that make an arrival
+	freeSince time.Duration // when last as many as limit were at work
+	users     int           // users there are
+	free      [][]*poolUser // users not at work, by the class they played last, in the order they became free
 }
+
+// unarmed is what an alarm is set to that has gone off.
+const unarmed = -1
 
 // queue is a schedule and the next arrival of it.
 type queue struct {
@@ -57,16 +62,10 @@ func (q *queue) advance() {
 // reached reports whether the next arrival is due at t.
 func (q *queue) reached(t time.Duration) bool { return q.ok && q.at <= t }
 
-// arrival is an iteration to make.
-type arrival struct {
-	class           int
-	intended, ready time.Time
-}
-
 func newPool(s *setting, a *load.Arrivals, limit int) *pool {
 	return &pool{
-		setting: s, limit: limit, todo: newQueue(a), due: newQueue(a),
-		alarm: time.NewTimer(time.Hour), // set when there is a leader
+		setting: s, limit: limit, todo: newQueue(a), due: newQueue(a), armed: unarmed,
+		free: make([][]*poolUser, len(s.mix.Names().Classes)),
 	}
 }
 
@@ -79,12 +78,13 @@ func (p *pool) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.todo.ok {
-		p.promote()
+		p.alarm = newAlarm()
+		p.follow()
 	}
 }
 
-// end ends the load. When the shape is over, what was due in time is still made if a user is free for it: its leader is
-// just about to wake.
+// end ends the load. When the shape is over, what was due in time is still made if somebody is free for it, who is just
+// about to wake.
 func (p *pool) end(early bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,23 +100,14 @@ func (p *pool) end(early bool) {
 	}
 }
 
-// drop gives up what has not started by then, and lets the users go. The caller holds mu.
+// drop gives up what has not started by then. The caller holds mu.
 func (p *pool) drop(until time.Duration) {
 	shard := p.recorder.Shard(0)
 	for ; p.todo.reached(until); p.todo.advance() {
 		shard.Drop(p.mix.ClassFor(p.todo.n), 1)
 	}
 	p.todo.ok = false
-	p.release()
-	p.alarm.Reset(0)
-}
-
-// release wakes the idle users when there is nothing left to do. The caller holds mu.
-func (p *pool) release() {
-	for _, u := range p.idle {
-		u.wake <- struct{}{}
-	}
-	p.idle = nil
+	p.follow()
 }
 
 func (p *pool) count() {
@@ -125,139 +116,134 @@ func (p *pool) count() {
 	p.intend(time.Since(p.start), 0)
 }
 
-// intend counts what is due, for a user. The caller holds mu.
+// intend counts what is due, on the shard of a user. The caller holds mu.
 func (p *pool) intend(now time.Duration, number int) {
 	for ; p.due.reached(now); p.due.advance() {
 		p.recorder.Shard(number).Intend(p.mix.ClassFor(p.due.n), 1)
 	}
 }
 
-// take returns the next arrival for u to make, when it is due; false when there will be none.
-func (p *pool) take(u *poolUser) (arrival, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Since(p.start)
-	p.free(u, now)
-	for p.todo.ok {
-		if p.todo.reached(now) {
-			return p.give(u, now), true
-		}
-		if p.leader == nil {
-			p.leader = u
-		}
-		if p.leader == u {
-			p.alarm.Reset(p.todo.at - now)
-			p.mu.Unlock()
-			<-p.alarm.C
-		} else {
-			p.idle = append(p.idle, u)
-			p.mu.Unlock()
-			<-u.wake
-		}
-		p.mu.Lock()
-		now = time.Since(p.start)
+// follow sees to it that somebody makes the next arrival, if anybody can, and that those who wait leave when there is none.
+// The caller holds mu.
+func (p *pool) follow() {
+	switch {
+	case p.waiting > 0:
+		p.wake()
+	case p.todo.ok && p.working < p.limit:
+		p.waiting++
+		p.crew.Go(p.live)
 	}
-	return arrival{}, false
 }
 
-// free notes that u is not at work any more. The caller holds mu.
-func (p *pool) free(u *poolUser, now time.Duration) {
-	if !u.working {
-		return
-	}
-	u.working = false
-	if p.working == p.limit {
-		p.freeSince = now
-	}
-	p.working--
-}
-
-// give gives u the next arrival. The caller holds mu.
-func (p *pool) give(u *poolUser, now time.Duration) arrival {
-	p.intend(now, u.number)
-	a := arrival{
-		class:    p.mix.ClassFor(p.todo.n),
-		intended: p.start.Add(p.todo.at),
-		ready:    p.start.Add(max(p.todo.at, p.freeSince)), // a user was free ever since
-	}
-	u.working = true
-	p.working++
-	p.todo.advance()
-	if p.leader == u {
-		p.leader = nil
-	}
+// wake sets the alarm to the next arrival, or to now if there is none. The caller holds mu.
+func (p *pool) wake() {
 	switch {
 	case !p.todo.ok:
-		p.release()
-	case p.over && p.working == p.limit:
-		p.drop(p.duration)
-	case p.leader == nil:
-		p.promote()
+		p.alarm.set(0)
+	case p.armed != p.todo.at:
+		p.armed = p.todo.at
+		p.alarm.set(p.todo.at - time.Since(p.start))
 	}
-	return a
 }
 
-// promote names a leader, if anybody is free. The caller holds mu.
-func (p *pool) promote() {
-	switch last := len(p.idle) - 1; {
-	case last >= 0:
-		p.leader = p.idle[last]
-		p.idle = p.idle[:last]
-		p.leader.wake <- struct{}{}
-	case p.hired < p.limit:
-		p.hired++
-		u := &poolUser{pool: p, number: p.hired, wake: make(chan struct{}, 1)}
-		p.leader = u
-		p.users.Go(u.live)
+// live makes arrivals until there are no more. Who leaves takes a free user along: there are no more users than goroutines.
+func (p *pool) live() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.todo.ok {
+		now := time.Since(p.start)
+		if p.todo.reached(now) {
+			p.makeNext(now)
+			continue
+		}
+		p.wake()
+		p.mu.Unlock()
+		<-p.alarm.C
+		p.mu.Lock()
+		p.armed = unarmed
 	}
+	p.waiting--
+	p.follow()
+	if u := p.pick(0); u != nil {
+		u.close()
+	}
+	if p.waiting+p.working == 0 {
+		p.alarm.close()
+	}
+}
+
+// makeNext makes the next arrival. The caller holds mu; while the iteration runs, nobody does.
+func (p *pool) makeNext(now time.Duration) {
+	class := p.mix.ClassFor(p.todo.n)
+	intended := p.start.Add(p.todo.at)
+	ready := p.start.Add(max(p.todo.at, p.freeSince)) // somebody was free ever since
+	u := p.pick(class)
+	if u == nil {
+		p.users++
+		u = &poolUser{number: p.users, sessions: make([]*user.Session, len(p.free))}
+	}
+	p.intend(now, u.number)
+	p.todo.advance()
+	p.waiting--
+	p.working++
+	if p.over && p.working == p.limit {
+		p.drop(p.duration)
+	} else {
+		p.follow()
+	}
+
+	p.mu.Unlock()
+	p.iterate(u, class, intended, ready)
+	p.mu.Lock()
+
+	p.free[class] = append(p.free[class], u)
+	if p.working == p.limit {
+		p.freeSince = time.Since(p.start)
+	}
+	p.working--
+	p.waiting++
+}
+
+// pick takes a free user, best one that played the class last; nil if there is none. The caller holds mu.
+func (p *pool) pick(class int) *poolUser {
+	if len(p.free[class]) == 0 {
+		for other := range p.free {
+			if len(p.free[other]) > len(p.free[class]) {
+				class = other
+			}
+		}
+	}
+	last := len(p.free[class]) - 1
+	if last < 0 {
+		return nil
+	}
+	u := p.free[class][last]
+	p.free[class] = p.free[class][:last]
+	return u
+}
+
+func (p *pool) iterate(u *poolUser, class int, intended, ready time.Time) {
+	if u.sessions[class] == nil {
+		s, err := p.mix.NewSession(class, u.number, p.recorder)
+		if err != nil {
+			p.recorder.Shard(u.number).Drop(class, 1)
+			p.fail(err)
+			return
+		}
+		u.sessions[class] = s
+	}
+	p.recorder.AddUsers(class, 1)
+	u.sessions[class].Iterate(p.work, intended, ready)
+	p.recorder.AddUsers(class, -1)
 }
 
 // poolUser is one user of a pool.
 type poolUser struct {
-	pool     *pool
 	number   int             // from 1
-	wake     chan struct{}   // holds one: an idle user is woken once
-	working  bool            // guarded by pool.mu
-	sessions []*user.Session // by class, nil where it was not asked for one
+	sessions []*user.Session // by class; nil for those it has not played
 }
 
-// live makes arrivals until there are no more.
-func (u *poolUser) live() {
-	p := u.pool
-	defer u.leave()
-	for {
-		a, ok := p.take(u)
-		if !ok {
-			return
-		}
-		s, err := u.session(a.class)
-		if err != nil {
-			p.recorder.Shard(u.number).Drop(a.class, 1)
-			p.fail(err)
-			continue
-		}
-		p.recorder.AddUsers(a.class, 1)
-		s.Iterate(p.work, a.intended, a.ready)
-		p.recorder.AddUsers(a.class, -1)
-	}
-}
-
-// session returns the user's session of a class.
-func (u *poolUser) session(class int) (*user.Session, error) {
-	for len(u.sessions) <= class {
-		u.sessions = append(u.sessions, nil)
-	}
-	if u.sessions[class] == nil {
-		s, err := u.pool.mix.NewSession(class, u.number, u.pool.recorder)
-		if err != nil {
-			return nil, err
-		}
-		u.sessions[class] = s
-	}
-	return u.sessions[class], nil
-}
-
-func (u *poolUser) leave() {
+func (u *poolUser) close() {
 	for _, s := range u.sessions {
 		if s != nil {
 			_ = s.Close() // the requests are over: what closing their connection comes to tells nothing

@@ -89,7 +89,7 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 	group.Go(func() {
 		m.play(over)
 		close(played)
-		s.users.Wait()
+		s.crew.Wait()
 		close(left)
 	})
 	group.Go(func() { chart.follow(res.Start, m, ended) })
@@ -138,7 +138,7 @@ type setting struct {
 	duration time.Duration
 	work     context.Context // of the iterations
 	fail     func(error)     // ends the run with an error of ours
-	users    sync.WaitGroup
+	crew     sync.WaitGroup  // everybody who makes iterations
 }
 
 // model is the open or the closed model.

@@ -319,8 +319,9 @@ func TestClosedWithoutWait(t *testing.T) {
 	})
 }
 
-// The target stalls for 1 s under 100 requests/s over one connection. Measured from the send, one request was slow; from
-// the intended start, a hundred were: 1 s, 0.99 s, … (p95 is that of 200 requests of which 100 met the stall).
+// The target stalls for 1 s under 100 requests/s over one connection. Measured from the send, one request was slow; measured
+// from the intended start a hundred were: the k-th of them took 1 s - k·9.9 ms. Of 160 requests 5% are 8, so p95 is
+// that of k = 8.
 func TestStallIsSeenFromTheIntendedStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -330,12 +331,11 @@ func TestStallIsSeenFromTheIntendedStart(t *testing.T) {
 			}
 			return ms / 10
 		}}
-		_, tp := perform(t, t.Context(), tg, options(t, tg, openShape(1, stageOf(100, 100, 2*time.Second))))
-		if want := (measure.Books{Intended: 200, Started: 200, Finished: 200}); tp.books() != want {
+		_, tp := perform(t, t.Context(), tg, options(t, tg, openShape(1, stageOf(100, 100, 1600*ms))))
+		if want := (measure.Books{Intended: 160, Started: 160, Finished: 160}); tp.books() != want {
 			t.Errorf("books %+v, want %+v", tp.books(), want)
 		}
 		outcome := &tp.last.Requests[0].Outcomes[protocol.OK]
-		// One in 200 stalls; the next wait 0.99 s and less: 5% of 200 waited longer than 0.91 s.
 		within(t, "p95 of response time", outcome.ResponseTime.Quantile(0.95), 0.92, 0.01)
 		if p99 := outcome.ServiceTime.Quantile(0.99); p99 > 0.00011 {
 			t.Errorf("p99 of service time = %v, want 0.1 ms", p99)
@@ -348,9 +348,9 @@ func TestStallIsSeenFromTheIntendedStart(t *testing.T) {
 		if got := c.Phases[measure.Blocked].Count(); got != 100 {
 			t.Errorf("%d arrivals were blocked, want 100", got)
 		}
-		// While it lasts the books show what waits: due in (400 ms, 1 s], and not started.
-		if b := tp.at(time.Second).books; b.Intended != 101 && b.Intended != 100 || b.Started != 41 {
-			t.Errorf("at 1 s the books were %+v, want 100 or 101 intended and 41 started", b)
+		// While it lasts the books show what waits, to a tenth of a second.
+		if b := tp.at(time.Second).books; b.Intended < 91 || b.Intended > 101 || b.Started != 41 {
+			t.Errorf("at 1 s the books were %+v, want 91 to 101 intended and 41 started", b)
 		}
 	})
 }
