@@ -5,7 +5,7 @@
 //	record.json     what the run is and how it stands: small, so that runs are listed fast
 //	plan.yaml       the plan as run; environment variables are in it by name, not by value
 //	report.json     the report in full (engine/report/README.md), of the last checkpoint until the run is finished
-//	histograms.bin  the totals of the run at full resolution, see Stored.Totals
+//	histograms.bin  the totals of the run at full resolution (measure.Totals), see Stored.Totals
 //	summary.txt     the summary as the terminal showed it, of a finished run
 //	lock            held by the process of a run that is going on
 //

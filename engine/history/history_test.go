@@ -258,10 +258,10 @@ func TestDamage(t *testing.T) {
 		t.Errorf("%d records, %v: %+v", len(records), err, records)
 	}
 	// Damaged histograms.
-	if err := os.WriteFile(filepath.Join(good.Dir(), histogramsFile), []byte(totalsMagic+"\xff"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(good.Dir(), histogramsFile), []byte("?"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := load(t, h, good.ID()).Totals(); err == nil || err.Error() != "read histograms of run "+good.ID()+": histograms are incomplete or damaged" {
+	if _, err := load(t, h, good.ID()).Totals(); err == nil || !strings.HasPrefix(err.Error(), "read histograms of run "+good.ID()+": ") {
 		t.Errorf("Totals: %v", err)
 	}
 }

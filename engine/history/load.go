@@ -61,9 +61,9 @@ func (s *Stored) Totals() (*measure.Totals, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read histograms of run %s: %w", s.Record.ID, err)
 	}
-	t, err := decodeTotals(b)
-	if err != nil {
+	var t measure.Totals
+	if err := t.UnmarshalBinary(b); err != nil {
 		return nil, fmt.Errorf("read histograms of run %s: %w", s.Record.ID, err)
 	}
-	return t, nil
+	return &t, nil
 }

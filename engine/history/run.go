@@ -174,7 +174,10 @@ func (r *Run) writeReport(rep *report.Report) error {
 }
 
 func (r *Run) writeTotals(t *measure.Totals) error {
-	b, err := encodeTotals(t)
+	if t == nil {
+		t = &measure.Totals{} // nothing was measured
+	}
+	b, err := t.AppendBinary(nil)
 	if err != nil {
 		return err
 	}
