@@ -18,7 +18,13 @@ import (
 	"tidegauge/engine/protocol/web"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// What fasthttp leaves running is of its compressors and its own client, which only tests and benchmarks use.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction("github.com/valyala/fasthttp/stackless.funcWorker"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*HostClient).connsCleaner"),
+		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*TCPDialer).tcpAddrsClean"))
+}
 
 // listen serves connections of a loopback listener with handle, one goroutine each, until the test is over. It returns
 // the URL.
