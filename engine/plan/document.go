@@ -113,9 +113,11 @@ func (d *decoder) firstWrongLine() int {
 	// of several lines has only begun.
 	right := func(lines int) bool {
 		end := d.source.lines[lines]
-		budget -= end
+		if budget -= end; budget < 0 {
+			return false
+		}
 		_, err := decodeYAML(d.source.text[:end], 2)
-		return err == nil && budget > 0
+		return err == nil
 	}
 	low, high := 0, count
 	for {
@@ -132,7 +134,7 @@ func (d *decoder) firstWrongLine() int {
 		for next < end && !right(next) {
 			next++
 		}
-		if budget <= 0 {
+		if budget < 0 {
 			return 0
 		}
 		if next >= end {

@@ -24,6 +24,7 @@ func (e *Error) Error() string {
 // Errors are all the mistakes of a plan, in the order of the file.
 type Errors []*Error
 
+// Error returns one line for each.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i := range e {

@@ -97,7 +97,7 @@ func (o *Overrides) shape(t *Test) error {
 	users, spawn, duration := o.Users, o.SpawnRate, s.Duration()
 	if users == 0 {
 		if users = s.peakUsers(); s.Model == Open {
-			return fmt.Errorf("--spawn-rate: the test has arrivals, which start no users one by one; give --users too, to make it one of users")
+			return errors.New("--spawn-rate: the test has arrivals, which start no users one by one; give --users too, to make it one of users")
 		}
 	}
 	if spawn == 0 {

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -86,7 +87,7 @@ const maxName = 200
 func checkName(s string) error {
 	switch {
 	case strings.TrimSpace(s) == "":
-		return fmt.Errorf("the name is empty, expected text")
+		return errors.New("the name is empty, expected text")
 	case len(s) > maxName:
 		return fmt.Errorf("the name %s has %d bytes, expected at most %d", quoted(s), len(s), maxName)
 	case strings.ContainsFunc(s, unicode.IsControl):

@@ -1,4 +1,7 @@
 // Package plan reads a test plan and says with line and column what is wrong.
+//
+// README.md describes the language. [Parse] gives everything a plan says, checked and with its defaults filled in;
+// [Plan.Override] one test of it, as the command's flags want it.
 package plan
 
 import (
@@ -11,7 +14,7 @@ import (
 // Pos is a place in the plan's file; lines and columns count from 1.
 type Pos struct{ Line, Column int }
 
-// Plan describes a system and any number of tests over it. It is not changed after Parse.
+// Plan describes a system and any number of tests over it. It is not changed after Parse, but for the host by Override.
 type Plan struct {
 	File       string // as named by the caller
 	Source     []byte // the plan as read, for the record of a run
