@@ -128,6 +128,12 @@ func (m Metric) PrometheusName() string {
 	return name
 }
 
+// PrometheusUnit returns the metric's unit in Prometheus's words: seconds, bytes; empty where a value has none.
+func (m Metric) PrometheusUnit() string {
+	namer := otlptranslator.UnitNamer{}
+	return namer.Build(m.Unit)
+}
+
 // PrometheusLabel returns the label under which Prometheus's OTLP translation stores an attribute, or an error if it
 // cannot be stored.
 func PrometheusLabel(name string) (string, error) {

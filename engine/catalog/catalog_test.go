@@ -41,6 +41,14 @@ func TestPrometheusName(t *testing.T) {
 	}
 }
 
+func TestPrometheusUnit(t *testing.T) {
+	for name, want := range map[string]string{ResponseTime: "seconds", NetworkIO: "bytes", Requests: "", ArrivalRate: "per_second", Verdict: ""} {
+		if m, _ := Lookup(name); m.PrometheusUnit() != want {
+			t.Errorf("%s: got %q, want %q", name, m.PrometheusUnit(), want)
+		}
+	}
+}
+
 func TestEntriesAreWellFormed(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z]+([._][a-z]+)*$`)
 	seen := map[string]bool{}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/util/annotations"
+
+	"tidegauge/engine/catalog"
 )
 
 const maxForm = 10 << 20 // bytes of a posted form
@@ -36,7 +38,7 @@ func (s *Store) Handler() http.Handler {
 	both("labels", s.serveLabels)
 	get("label/{name}/values", s.serveLabelValues)
 	both("series", s.serveSeries)
-	get("metadata", s.serveMetadata)
+	get("metadata", serveMetadata)
 	get("rules", fixed(map[string]any{"groups": []any{}}))
 	get("alerts", fixed(map[string]any{"alerts": []any{}}))
 	get("status/buildinfo", fixed(buildInfo()))
@@ -166,19 +168,29 @@ func (a *answer) annotate(notes annotations.Annotations, query string) {
 
 func (a *answer) truncated() { a.warnings = append(a.warnings, "results truncated due to limit") }
 
-func (s *Store) serveMetadata(_ context.Context, p *params) (answer, error) {
+// metadata describes a metric in the words of the API.
+type metadata struct {
+	Type catalog.Kind `json:"type"`
+	Help string       `json:"help"`
+	Unit string       `json:"unit"`
+}
+
+// serveMetadata describes the metrics of the catalog, by the names that they have here.
+func serveMetadata(_ context.Context, p *params) (answer, error) {
 	limit, only := p.limit("limit"), p.r.FormValue("metric")
 	if p.err != nil {
 		return answer{}, p.err
 	}
-	all := map[string][]Metadata{}
-	for name, m := range s.metadata {
+	all := map[string][]metadata{}
+	for _, m := range catalog.All() {
+		name := m.PrometheusName()
+		if only != "" && name != only {
+			continue
+		}
 		if limit > 0 && len(all) == limit {
 			break
 		}
-		if only == "" || name == only {
-			all[name] = []Metadata{m}
-		}
+		all[name] = []metadata{{m.Kind, m.Help, m.PrometheusUnit()}}
 	}
 	return answer{data: all}, nil
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"tidegauge/engine/catalog"
 )
 
 // ask sends a request; a body is a posted form.
@@ -33,7 +35,6 @@ func ask(t testing.TB, h http.Handler, method, target, form string) (status int,
 
 func TestAPIWithARealClient(t *testing.T) {
 	s := filled(t)
-	s.metadata = map[string]Metadata{"memory": {Type: "gauge", Help: "Memory.", Unit: "bytes"}}
 	server := httptest.NewServer(s.Handler())
 	defer server.Close()
 	transport := &http.Transport{}
@@ -76,8 +77,9 @@ func TestAPIWithARealClient(t *testing.T) {
 	if d := cmp.Diff([]model.LabelSet{{"__name__": "latency", "job": "a"}, {"__name__": "memory", "job": "b"}}, series); d != "" || err != nil {
 		t.Errorf("series %v: %s", err, d)
 	}
-	metadata, err := client.Metadata(ctx, "memory", "1")
-	if d := cmp.Diff(map[string][]v1.Metadata{"memory": {{Type: "gauge", Help: "Memory.", Unit: "bytes"}}}, metadata); d != "" || err != nil {
+	io, _ := catalog.Lookup(catalog.NetworkIO)
+	metadata, err := client.Metadata(ctx, "tidegauge_network_io_bytes_total", "1")
+	if d := cmp.Diff(map[string][]v1.Metadata{"tidegauge_network_io_bytes_total": {{Type: "counter", Help: io.Help, Unit: "bytes"}}}, metadata); d != "" || err != nil {
 		t.Errorf("metadata %v: %s", err, d)
 	}
 	if rules, err := client.Rules(ctx, nil); err != nil || len(rules.Groups) != 0 {
@@ -122,7 +124,8 @@ func TestAPIAnswers(t *testing.T) {
 		{"GET", "/api/v1/label/job/values?match[]=nothing", "", 200, `"data":[]`},
 		{"GET", "/api/v1/series?match[]=nothing", "", 200, `"data":[]`},
 		{"POST", "/api/v1/series", "match[]=memory&limit=1", 200, `"warnings":["results truncated due to limit"]`},
-		{"GET", "/api/v1/metadata", "", 200, `{"status":"success","data":{}}`},
+		{"GET", "/api/v1/metadata?metric=memory", "", 200, `{"status":"success","data":{}}`},
+		{"GET", "/api/v1/metadata", "", 200, `"tidegauge_response_time_seconds":[{"type":"histogram","help":"Time from`},
 		{"GET", "/api/v1/rules", "", 200, `{"status":"success","data":{"groups":[]}}`},
 		{"GET", "/api/v1/alerts", "", 200, `{"status":"success","data":{"alerts":[]}}`},
 		{"GET", "/api/v1/format_query?query=sum(x)by(y)", "", 200, `"data":"sum by (y) (x)"`},

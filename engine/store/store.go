@@ -38,28 +38,19 @@ var ErrClosed = errors.New("the store is closed")
 
 // Options configure a Store. The zero value of each field but Dir is its default.
 type Options struct {
-	Dir       string              // created if it is not there
-	Retention time.Duration       // default 15 days
-	Logger    *slog.Logger        // of compaction and other work in the background; default: discard
-	Metadata  map[string]Metadata // by Prometheus name: what the HTTP API tells of metrics; not to be changed afterwards
-}
-
-// Metadata describes a metric in the words of the Prometheus HTTP API.
-type Metadata struct {
-	Type string `json:"type"` // counter, gauge, histogram
-	Help string `json:"help"`
-	Unit string `json:"unit"`
+	Dir       string        // created if it is not there
+	Retention time.Duration // default 15 days
+	Logger    *slog.Logger  // of compaction and other work in the background; default: discard
 }
 
 // Store is the embedded Prometheus. Safe for concurrent use.
 type Store struct {
-	dir      string
-	metadata map[string]Metadata
-	lock     *dirLock
-	db       *tsdb.DB
-	engine   *promql.Engine
-	parser   parser.Parser
-	otlp     http.Handler
+	dir    string
+	lock   *dirLock
+	db     *tsdb.DB
+	engine *promql.Engine
+	parser parser.Parser
+	otlp   http.Handler
 
 	life context.Context // ends when Close begins: queries do not hold it up
 	end  context.CancelFunc
@@ -94,7 +85,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store in %s: %w", o.Dir, err), lock.release())
 	}
-	s := &Store{dir: o.Dir, metadata: o.Metadata, lock: lock, db: db, parser: parser.NewParser(parser.Options{})}
+	s := &Store{dir: o.Dir, lock: lock, db: db, parser: parser.NewParser(parser.Options{})}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.engine = promql.NewEngine(promql.EngineOpts{
 		Logger:                   o.Logger,

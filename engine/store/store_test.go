@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -298,6 +299,51 @@ func TestEndSeries(t *testing.T) {
 		if got := query(t, s, expr, after); len(got) != 1 || got[0].Value != want {
 			t.Errorf("%s: got %v, want %v", expr, got, want)
 		}
+	}
+}
+
+func TestBlocksFitTheRetention(t *testing.T) {
+	for retention, want := range map[time.Duration]time.Duration{
+		time.Hour:            2 * time.Hour, // the least there is
+		15 * 24 * time.Hour:  36 * time.Hour,
+		900 * 24 * time.Hour: maxBlock,
+	} {
+		o := tsdbOptions(retention)
+		if o.RetentionDuration != retention.Milliseconds() || o.MaxBlockDuration != want.Milliseconds() {
+			t.Errorf("%v: kept for %d ms in blocks of up to %d ms, want blocks of %v", retention, o.RetentionDuration, o.MaxBlockDuration, want)
+		}
+	}
+}
+
+// TestAllAtOnce is for the race detector.
+func TestAllAtOnce(t *testing.T) {
+	s := open(t, Options{})
+	h := s.Handler()
+	var work sync.WaitGroup
+	for range 3 {
+		work.Go(func() {
+			for i := range 20 {
+				if _, err := s.Query(t.Context(), "sum(tidegauge_requests_total)", at(time.Duration(i)*time.Second)); err != nil {
+					t.Error(err)
+				}
+				if status, body := ask(t, h, "GET", "/api/v1/label/__name__/values", ""); status != 200 {
+					t.Error(body)
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		when := at(time.Duration(i) * time.Second)
+		if err := export(t, s.OTLP(), counter(int64(i), at(0), when)); err != nil {
+			t.Error(err)
+		}
+		if err := s.EndSeries(t.Context(), "network_io_direction", "x", when.Add(500*time.Millisecond)); err != nil {
+			t.Error(err)
+		}
+	}
+	work.Wait()
+	if got := query(t, s, "count_over_time(tidegauge_requests_total[1m])", at(30*time.Second)); len(got) != 1 || got[0].Value != 20 {
+		t.Errorf("got %v, want 20 samples", got)
 	}
 }
 

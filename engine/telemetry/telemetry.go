@@ -127,7 +127,9 @@ type Results struct {
 	Objectives map[string]Answer // by the objective's text; an undecided one gets no series
 }
 
-// Finish exports the verdict and the answers to the objectives, after the final snapshot. Its errors are like Consume's.
+// Finish exports the verdict and the answers to the objectives, after the final snapshot. Where the series of a run are
+// made stale at its end, Finish comes after that: its one point is meant to be found for a while. Its errors are like
+// Consume's.
 func (p *Provider) Finish(ctx context.Context, r Results) error {
 	verdicts := answers(p.labels, r, p.next(r.Time))
 	if before := p.current.Load(); before != nil {
