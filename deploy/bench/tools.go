@@ -125,17 +125,12 @@ func vegetaArguments(j job) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	rate := strconv.Itoa(j.rate) + "/1s"
-	if j.rate == 0 {
-		rate = "0"
+	args := []string{"attack", "-targets", targets, "-duration", j.seconds(), "-output", filepath.Join(j.dir, "results.bin")}
+	if j.rate > 0 {
+		return append(args, "-rate", strconv.Itoa(j.rate)+"/1s"), nil // with as many connections as it sees fit
 	}
-	workers := strconv.Itoa(j.connections)
-	args := []string{"attack", "-targets", targets, "-rate", rate, "-duration", j.seconds(), "-workers", workers,
-		"-connections", workers, "-output", filepath.Join(j.dir, "results.bin")}
-	if j.rate == 0 {
-		args = append(args, "-max-workers", workers)
-	}
-	return args, nil
+	n := strconv.Itoa(j.connections)
+	return append(args, "-rate", "0", "-workers", n, "-max-workers", n, "-connections", n), nil
 }
 
 func k6Arguments(j job) ([]string, error) {
