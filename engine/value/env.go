@@ -84,10 +84,8 @@ func (e *Env) body() string {
 
 func (e *Env) header(name string) any {
 	if e.response != nil {
-		for i := range e.response.Header {
-			if f := &e.response.Header[i]; strings.EqualFold(f.Name, name) {
-				return f.Value
-			}
+		if v, ok := e.response.Lookup(name); ok {
+			return v
 		}
 	}
 	return e.absent()
