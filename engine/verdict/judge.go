@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"tidegauge/engine/measure"
@@ -16,8 +17,10 @@ type Options struct {
 	Querier Querier // nil: PromQL objectives are inconclusive
 	// Abort is called once, when an objective with `abort` is missed, from the goroutine that calls Consume: it must return
 	// at once. nil: the run goes on, and fails.
-	Abort       func(reason string)
-	MaxLateness time.Duration // p99 above which the generator was too late; default 10 ms
+	Abort func(reason string)
+	// MaxLateness is the p99 above which the generator was too late. Default: a tenth of the tightest limit on a response
+	// time, since less cannot decide anything, but at least 10 ms.
+	MaxLateness time.Duration
 }
 
 // Judge watches a run as a measure.Sink and gives its verdict at the end. Its memory does not grow with the run. Consume
@@ -41,6 +44,9 @@ type Judge struct {
 	stoppedAt time.Time
 }
 
+// leastLateness is what a generator on a shared machine may be late by, whatever is judged.
+const leastLateness = 10 * time.Millisecond
+
 // mark is the state of the run at a boundary of the part.
 type mark struct {
 	at      time.Time
@@ -58,9 +64,23 @@ type objective struct {
 // NewJudge returns a judge.
 func NewJudge(o Options) *Judge {
 	if o.MaxLateness == 0 {
-		o.MaxLateness = 10 * time.Millisecond
+		o.MaxLateness = maxLateness(o.Test.Objectives)
 	}
 	return &Judge{o: o, part: partOf(o.Test)}
+}
+
+// maxLateness is the default of Options.MaxLateness.
+func maxLateness(objectives []plan.Objective) time.Duration {
+	tightest := math.Inf(1)
+	for i := range objectives {
+		if timed(&objectives[i]) {
+			tightest = min(tightest, objectives[i].Threshold)
+		}
+	}
+	if math.IsInf(tightest, 1) {
+		return leastLateness
+	}
+	return max(leastLateness, time.Duration(tightest/10*float64(time.Second)))
 }
 
 // Stopped tells the judge that the run was ended at that time, before its shape was over, by a person and not by Abort.

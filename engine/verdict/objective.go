@@ -73,10 +73,20 @@ func evaluate(o *plan.Objective, s *sums, length time.Duration) evaluation {
 		e.outcome = Fail
 		e.settled = settled(o, &e, length)
 	}
-	if e.few != "" && !(e.outcome == Fail && e.settled) {
+	if e.few != "" && !(e.outcome == Fail && e.settled) && !(e.outcome == Pass && clears(o, &e)) {
 		e.outcome, e.code = Inconclusive, CodeSamples
 	}
 	return e
+}
+
+// clears reports whether a met quantile or ratio is met over its whole interval, which counts the samples there are: then few
+// are enough. The interval of a mean leans on there being many, so it does not count here.
+func clears(o *plan.Objective, e *evaluation) bool {
+	i := e.interval
+	if i == nil || o.Metric == plan.Mean || math.IsInf(i.Low, 0) || math.IsInf(i.High, 0) {
+		return false
+	}
+	return holds(o, i.Low) && holds(o, i.High)
 }
 
 // measureValue sets the value, its interval, and what there is to say of the samples.

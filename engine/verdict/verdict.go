@@ -7,7 +7,7 @@
 //
 // An objective is decided by its value. It fails when the value misses the limit; where the 95% interval of the value
 // includes the limit a warning says so. It is inconclusive only when there are too few samples for the statistic (30 beyond
-// a quantile, 30 in all for a mean or a ratio), unless even the near end of the interval misses the limit.
+// a quantile, 30 in all for a mean or a ratio), unless the whole interval lies on one side of the limit.
 //
 // The outcome of a run is, in this order:
 //

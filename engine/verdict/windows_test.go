@@ -44,7 +44,7 @@ func TestWindows(t *testing.T) {
 			[]work{ok100, ok100, slow, ok100, ok100, ok100}, Fail, 51, 9, 0, 0.3, "p50 < 200ms for 10s missed: 300 ms between 0:30 and 0:40"},
 		{"rate", plan.Objective{Text: "rate > 60/s", Metric: plan.Rate, Op: ">", Threshold: 60},
 			[]work{ok100, ok100, {n: 50, seconds: 0.1}, ok100, ok100, ok100}, Fail, 51, 5, 0, 50, "rate > 60/s for 10s missed: 50/s between 0:30 and 0:40"},
-		{"too few in windows", p95(0.2), []work{{n: 20, seconds: 0.1}, {n: 20, seconds: 0.1}, {n: 20, seconds: 0.1}, {n: 20, seconds: 0.1}, {n: 20, seconds: 0.1}, {n: 20, seconds: 0.1}},
+		{"too few in windows", p95(0.2), []work{{n: 5, seconds: 0.1}, {n: 5, seconds: 0.1}, {n: 5, seconds: 0.1}, {n: 5, seconds: 0.1}, {n: 5, seconds: 0.1}, {n: 5, seconds: 0.1}},
 			Inconclusive, 0, 0, 51, 0, "met: 100 ms, but no window of 10s could be judged"},
 	} {
 		f := newFakeRun(t, Options{Test: loadTest(forWindow(c.o, 10*time.Second, false))})
