@@ -103,10 +103,13 @@ func (s *Session) pick() *task {
 	return &tasks[i]
 }
 
-// flow runs the steps of a task. due is when the next request is due.
+// flow runs the steps of a task. due is when the next step is due, zero for when the one before it has ended.
 func (s *Session) flow(ctx context.Context, t *task, due time.Time) ending {
 	for i := range t.steps {
 		st := &t.steps[i]
+		if due.IsZero() {
+			due = time.Now()
+		}
 		if ctx.Err() != nil {
 			return ended
 		}
@@ -132,7 +135,7 @@ func (s *Session) flow(ctx context.Context, t *task, due time.Time) ending {
 		if how := s.send(ctx, t, st.request, due); how != goOn {
 			return how
 		}
-		due = time.Now()
+		due = time.Time{}
 	}
 	return goOn
 }

@@ -21,8 +21,9 @@ func (e invalid) Error() string { return string(e) }
 
 const errLongHeader = invalid("header of the answer is longer than 64 KiB")
 
-// readHeader reads up to the header of the answer that counts, past interim ones, and returns when its first byte came.
-func (c *Client) readHeader(k *conn, resp *protocol.Response, first time.Time) (time.Time, error) {
+// readHeader reads up to the header of the answer that counts, past interim ones, and returns when its first byte came, from
+// when the request was sent.
+func (c *Client) readHeader(k *conn, resp *protocol.Response, first time.Duration) (time.Duration, error) {
 	for range maxInterim {
 		block, err := c.headerBlock(k)
 		if err != nil {
@@ -40,7 +41,7 @@ func (c *Client) readHeader(k *conn, resp *protocol.Response, first time.Time) (
 		if _, err := c.reader.Peek(1); err != nil {
 			return first, err
 		}
-		first = time.Now()
+		first = time.Since(resp.Sent)
 	}
 	return first, invalid("more than 100 interim answers")
 }

@@ -208,7 +208,7 @@ func (c *Client) roundTrip(k *conn, req *protocol.Request, resp *protocol.Respon
 		c.out, body = append(c.out, body...), nil
 	}
 	unsent := k.send(c.out, body)
-	wrote := time.Now()
+	wrote := time.Since(resp.Sent) // cheaper than time.Now, and all that is needed
 	c.reader.Reset(k)
 	if _, err := c.reader.Peek(1); err != nil {
 		stage := waiting
@@ -218,14 +218,15 @@ func (c *Client) roundTrip(k *conn, req *protocol.Request, resp *protocol.Respon
 		return c.fail(k, resp, stage, err), false
 	}
 	c.hop.answered = true
-	first := time.Now()
+	first := time.Since(resp.Sent)
 	var err error
 	if first, err = c.readHeader(k, resp, first); err == nil {
 		err = c.readBody(req, resp)
 	}
-	resp.Finished = time.Now()
-	resp.Timings.Wait += first.Sub(wrote)
-	resp.Timings.Receive += resp.Finished.Sub(first)
+	done := time.Since(resp.Sent)
+	resp.Finished = resp.Sent.Add(done)
+	resp.Timings.Wait += first - wrote
+	resp.Timings.Receive += done - first
 	if err != nil {
 		return c.fail(k, resp, receiving, err), false
 	}
