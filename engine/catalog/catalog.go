@@ -6,6 +6,7 @@ package catalog
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/otlptranslator"
 )
@@ -137,10 +138,13 @@ func (m Metric) PrometheusUnit() string {
 // PrometheusLabel returns the label under which Prometheus's OTLP translation stores an attribute, or an error if it
 // cannot be stored.
 func PrometheusLabel(name string) (string, error) {
-	namer := otlptranslator.LabelNamer{UnderscoreLabelSanitization: true, PreserveMultipleUnderscores: true}
+	namer := otlptranslator.LabelNamer{PreserveMultipleUnderscores: true}
 	label, err := namer.Build(name)
 	if err != nil {
 		return "", fmt.Errorf("label %q has no Prometheus name: %w", name, err)
+	}
+	if strings.HasPrefix(label, "_") && !strings.HasPrefix(label, "__") {
+		label = "key" + label // the namer's option for it is deprecated, Prometheus's default is not
 	}
 	return label, nil
 }

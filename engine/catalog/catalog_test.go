@@ -86,7 +86,7 @@ func TestPrometheusLabel(t *testing.T) {
 		"_x":            "key_x",
 		"2nd":           "key_2nd",
 		"":              "",
-		"€":             "key_",
+		"€":             "",
 	} {
 		got, err := PrometheusLabel(in)
 		if got != want || (err != nil) != (want == "") {

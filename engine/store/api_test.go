@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -94,7 +95,8 @@ func TestAPIWithARealClient(t *testing.T) {
 	if info, err := client.Buildinfo(ctx); err != nil || !strings.HasPrefix(info.Version, "3.") {
 		t.Errorf("build info: %v, %v", info, err)
 	}
-	if _, _, _, err := client.Query(ctx, "sum(", end); err == nil || err.(*v1.Error).Type != v1.ErrBadData {
+	_, _, _, err = client.Query(ctx, "sum(", end)
+	if e, ok := errors.AsType[*v1.Error](err); !ok || e.Type != v1.ErrBadData {
 		t.Errorf("bad query: %v", err)
 	}
 }

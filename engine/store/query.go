@@ -111,12 +111,10 @@ func (e *ExprError) Error() string {
 func (e *ExprError) Offset() int { return e.offset }
 
 func exprError(expr string, err error) error {
-	var several parser.ParseErrors
-	if errors.As(err, &several) && len(several) > 0 {
+	if several, ok := errors.AsType[parser.ParseErrors](err); ok && len(several) > 0 {
 		return &ExprError{expr, several[0].Err.Error(), clamp(int(several[0].PositionRange.Start), len(expr))}
 	}
-	var one *parser.ParseErr
-	if errors.As(err, &one) {
+	if one, ok := errors.AsType[*parser.ParseErr](err); ok {
 		return &ExprError{expr, one.Err.Error(), clamp(int(one.PositionRange.Start), len(expr))}
 	}
 	return &ExprError{expr, err.Error(), 0}

@@ -35,9 +35,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-var base = time.Now().Add(-20 * time.Minute).Truncate(time.Second)
-
-func at(d time.Duration) time.Time { return base.Add(d) }
+// at is a moment of the tests: the same one in a child process.
+func at(d time.Duration) time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(d) }
 
 func open(t testing.TB, o Options) *Store {
 	t.Helper()

@@ -12,14 +12,13 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"tidegauge/engine/catalog"
 )
 
 // zeroThreshold is the width of the zero bucket that Prometheus gives to histograms that came by OTLP.
-const zeroThreshold = 1e-128
+const zeroThreshold float64 = 1e-128
 
 // classicBounds are the upper bounds, in seconds, of the buckets in the text format: those of the semantic conventions
 // for HTTP, with more at both ends.
@@ -71,7 +70,7 @@ func familyOf(m metricdata.Metrics) (*dto.MetricFamily, error) {
 	case metricdata.Sum[int64]:
 		f.Type, entry.Kind = dto.MetricType_COUNTER.Enum(), catalog.Counter
 		for _, p := range data.DataPoints {
-			counter := &dto.Counter{Value: proto.Float64(float64(p.Value)), CreatedTimestamp: created(p.StartTime)}
+			counter := &dto.Counter{Value: new(float64(p.Value)), CreatedTimestamp: created(p.StartTime)}
 			if err := add(p.Attributes, &dto.Metric{Counter: counter}); err != nil {
 				return nil, err
 			}
@@ -84,7 +83,7 @@ func familyOf(m metricdata.Metrics) (*dto.MetricFamily, error) {
 			}
 		}
 	}
-	f.Name = proto.String(entry.PrometheusName())
+	f.Name = new(entry.PrometheusName())
 	return f, nil
 }
 
@@ -98,7 +97,7 @@ func labelPairs(attributes attribute.Set) ([]*dto.LabelPair, error) {
 		if err != nil {
 			return nil, err
 		}
-		pairs = append(pairs, &dto.LabelPair{Name: &name, Value: proto.String(a.Value.String())})
+		pairs = append(pairs, &dto.LabelPair{Name: &name, Value: new(a.Value.String())})
 	}
 	slices.SortFunc(pairs, func(a, b *dto.LabelPair) int { return cmp.Compare(a.GetName(), b.GetName()) })
 	return pairs, nil
@@ -111,7 +110,7 @@ func histogramDTO(p *histogramPoint) *dto.Histogram {
 		SampleSum:        &p.Sum,
 		CreatedTimestamp: created(p.StartTime),
 		Schema:           &p.Scale,
-		ZeroThreshold:    proto.Float64(zeroThreshold),
+		ZeroThreshold:    new(zeroThreshold),
 		ZeroCount:        &p.ZeroCount,
 		PositiveSpan:     spans,
 		PositiveDelta:    deltas,
@@ -130,14 +129,14 @@ func nativeBuckets(b metricdata.ExponentialBucket) (spans []*dto.BucketSpan, del
 		}
 		index := b.Offset + int32(k) + 1
 		if len(spans) == 0 || index != end {
-			spans = append(spans, &dto.BucketSpan{Offset: proto.Int32(index - end), Length: proto.Uint32(0)})
+			spans = append(spans, &dto.BucketSpan{Offset: new(index - end), Length: new(uint32)})
 		}
 		*spans[len(spans)-1].Length++
 		deltas = append(deltas, int64(n)-before)
 		before, end = int64(n), index+1
 	}
 	if len(spans) == 0 { // tells an empty native histogram from a classic one
-		spans = []*dto.BucketSpan{{Offset: proto.Int32(0), Length: proto.Uint32(0)}}
+		spans = []*dto.BucketSpan{{Offset: new(int32), Length: new(uint32)}}
 	}
 	return spans, deltas
 }
@@ -154,7 +153,7 @@ func classicBuckets(p *histogramPoint) []*dto.Bucket {
 		for ; k < len(p.PositiveBucket.Counts) && k <= last; k++ {
 			sum += p.PositiveBucket.Counts[k]
 		}
-		buckets[i] = &dto.Bucket{UpperBound: &bounds[i], CumulativeCount: proto.Uint64(sum)}
+		buckets[i] = &dto.Bucket{UpperBound: &bounds[i], CumulativeCount: new(sum)}
 	}
 	return buckets
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"io"
 	"math"
@@ -86,7 +87,7 @@ func TestProtobufHasNativeHistograms(t *testing.T) {
 	found := false
 	for {
 		var f dto.MetricFamily
-		if err := decoder.Decode(&f); err == io.EOF {
+		if err := decoder.Decode(&f); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
