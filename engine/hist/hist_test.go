@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -20,17 +21,25 @@ func of(values ...float64) *Histogram {
 // index returns OpenTelemetry's index of v at scale 8.
 func index(v float64) int { return slot(v) - bias }
 
+// octave is 2^(k/256) for every k below 256, to 200 bits.
+var octave = sync.OnceValue(func() []*big.Float {
+	var all []*big.Float
+	for k := range perOctave {
+		x, root := big.NewFloat(1).SetPrec(200), big.NewFloat(2).SetPrec(200)
+		for bit := Scale - 1; bit >= 0; bit-- {
+			root.Sqrt(root)
+			if k&(1<<bit) != 0 {
+				x.Mul(x, root)
+			}
+		}
+		all = append(all, x)
+	}
+	return all
+})
+
 // boundary returns 2^(i/256) to 200 bits.
 func boundary(i int) *big.Float {
-	x := big.NewFloat(1).SetPrec(200)
-	root := big.NewFloat(2).SetPrec(200)
-	for bit := Scale - 1; bit >= 0; bit-- {
-		root.Sqrt(root)
-		if i&(1<<bit) != 0 {
-			x.Mul(x, root)
-		}
-	}
-	return x.SetMantExp(x, i>>Scale)
+	return new(big.Float).SetMantExp(octave()[i&(perOctave-1)], i>>Scale)
 }
 
 func TestIndexIsExactOnEveryBoundary(t *testing.T) {
