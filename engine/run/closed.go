@@ -12,9 +12,14 @@ type crowd struct {
 	schedule *load.Users
 	seats    []*crowdUser // by number: who sat there last
 	present  int          // the first ones of seats are there
+	agenda   *agenda      // of their waits
 }
 
-func newCrowd(s *setting, u *load.Users) *crowd { return &crowd{setting: s, schedule: u} }
+func newCrowd(s *setting, u *load.Users) *crowd {
+	return &crowd{setting: s, schedule: u, agenda: newAgenda(s.start)}
+}
+
+func (c *crowd) close() { c.agenda.close() }
 
 // count has nothing to do: an iteration of a closed model is intended when it starts.
 func (*crowd) count() {}
@@ -34,8 +39,10 @@ func (c *crowd) play(over <-chan bool) {
 			return
 		}
 		timer.Reset(at - time.Since(c.start))
+		c.agenda.add(c.start.Add(at))
 		select {
 		case <-timer.C:
+			c.agenda.next()
 		case <-over:
 			return
 		}
@@ -138,6 +145,8 @@ func (u *crowdUser) await(t time.Time) bool {
 	} else {
 		u.timer.Reset(d)
 	}
+	u.crowd.agenda.add(t)
+	defer u.crowd.agenda.next()
 	select {
 	case <-u.timer.C:
 		return true

@@ -64,24 +64,19 @@ func (q *queue) reached(t time.Duration) bool { return q.ok && q.at <= t }
 
 func newPool(s *setting, a *load.Arrivals, limit int) *pool {
 	return &pool{
-		setting: s, limit: limit, todo: newQueue(a), due: newQueue(a), armed: unarmed,
+		setting: s, limit: limit, todo: newQueue(a), due: newQueue(a), alarm: newAlarm(), armed: unarmed,
 		free: make([][]*poolUser, len(s.mix.Names().Classes)),
 	}
 }
 
 func (p *pool) play(over <-chan bool) {
-	p.begin()
+	p.mu.Lock()
+	p.follow()
+	p.mu.Unlock()
 	p.end(<-over)
 }
 
-func (p *pool) begin() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.todo.ok {
-		p.alarm = newAlarm()
-		p.follow()
-	}
-}
+func (p *pool) close() { p.alarm.close() }
 
 // end ends the load. When the shape is over, what was due in time is still made if somebody is free for it, who is just
 // about to wake.
@@ -149,7 +144,6 @@ func (p *pool) wake() {
 // live makes arrivals until there are no more. Who leaves takes a free user along: there are no more users than goroutines.
 func (p *pool) live() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for p.todo.ok {
 		now := time.Since(p.start)
 		if p.todo.reached(now) {
@@ -164,11 +158,10 @@ func (p *pool) live() {
 	}
 	p.waiting--
 	p.follow()
-	if u := p.pick(0); u != nil {
+	u := p.pick(0)
+	p.mu.Unlock()
+	if u != nil {
 		u.close()
-	}
-	if p.waiting+p.working == 0 {
-		p.alarm.close()
 	}
 }
 

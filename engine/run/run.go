@@ -90,6 +90,7 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 		m.play(over)
 		close(played)
 		s.crew.Wait()
+		m.close()
 		close(left)
 	})
 	group.Go(func() { chart.follow(res.Start, m, ended) })
@@ -148,6 +149,8 @@ type model interface {
 	play(over <-chan bool)
 	// count brings the number of intended iterations up to date.
 	count()
+	// close is called when everybody has left.
+	close()
 }
 
 // record starts the recorder and returns when the sinks have the first snapshot. What it returns ends the recorder, waits for
