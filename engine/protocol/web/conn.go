@@ -89,8 +89,7 @@ func (k *conn) stale() bool {
 
 // idle returns the connection to a host that is there, or nil.
 func (c *Client) idle(o *origin, now time.Time) *conn {
-	for i := len(c.conns) - 1; i >= 0; i-- {
-		k := c.conns[i]
+	for i, k := range slices.Backward(c.conns) {
 		if k.origin.key != o.key {
 			continue
 		}

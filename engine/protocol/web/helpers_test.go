@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,8 +19,14 @@ import (
 	"tidegauge/engine/protocol/web"
 )
 
+// TestMain is also the server of the benchmarks, in a process of its own.
+//
 // What fasthttp leaves running is of its compressors and its own client, which only tests and benchmarks use.
 func TestMain(m *testing.M) {
+	if os.Getenv(echoVariable) != "" {
+		serveEcho()
+		return
+	}
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreTopFunction("github.com/valyala/fasthttp/stackless.funcWorker"),
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*HostClient).connsCleaner"),

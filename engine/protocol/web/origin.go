@@ -57,8 +57,7 @@ func (c *Client) locate(raw string) (*origin, string, error) {
 func newOrigin(key string) (*origin, error) {
 	u, err := url.Parse(key)
 	if err != nil {
-		var e *url.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err
 		}
 		return nil, err
