@@ -15,7 +15,11 @@ func Example() {
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	client := web.New(web.Options{Redirects: 5})
-	defer client.Close()
+	defer func() {
+		if err := client.Close(); err != nil {
+			fmt.Println(err)
+		}
+	}()
 	var resp protocol.Response
 	outcome := client.Do(context.Background(), &protocol.Request{Method: "GET", URL: server.URL + "/items", Timeout: time.Second}, &resp)
 	fmt.Println(outcome, resp.Status, resp.Get("Content-Type"))
