@@ -75,7 +75,7 @@ http {
 
 // startNginx starts a server and waits until it answers.
 func startNginx(ctx context.Context, path, dir string) (*server, error) {
-	numbers, err := freePorts(3)
+	numbers, err := freePorts(ctx, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +161,9 @@ func parseStatus(page string) (int, error) {
 }
 
 // freePorts returns n ports of loopback that nobody listens on.
-func freePorts(n int) (ports []int, err error) {
+func freePorts(ctx context.Context, n int) (ports []int, err error) {
 	for range n {
-		listener, listenErr := net.Listen("tcp", "127.0.0.1:0")
+		listener, listenErr := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if listenErr != nil {
 			return nil, fmt.Errorf("looking for a free port: %w", listenErr)
 		}

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -15,8 +16,8 @@ type downstream struct {
 	address string
 }
 
-func startDownstream(o Options) (*downstream, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func startDownstream(ctx context.Context, o Options) (*downstream, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("payment service: starting the embedded notification service: %w", err)
 	}

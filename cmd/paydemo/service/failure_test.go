@@ -50,7 +50,7 @@ func TestDatabaseDown(t *testing.T) {
 }
 
 func TestDatabaseHangs(t *testing.T) {
-	hanging, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
+	hanging, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0") // the kernel takes connections, nobody answers
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func New(o Options) (*Service, error) {
 		return nil, fmt.Errorf("payment service options: %w", err)
 	}
 	o = o.withDefaults()
-	listener, err := net.Listen("tcp", o.Listen)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("payment service: listening on %q: %w; choose another address", o.Listen, err)
 	}
@@ -157,7 +157,7 @@ func (s *Service) Run(ctx context.Context) (err error) {
 		o.Redis = embedded.Addr()
 	}
 	if o.Notify == "" {
-		downstream, startErr := startDownstream(o)
+		downstream, startErr := startDownstream(ctx, o)
 		if startErr != nil {
 			return startErr
 		}
