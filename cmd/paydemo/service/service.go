@@ -157,7 +157,7 @@ func (s *Service) Run(ctx context.Context) (err error) {
 		o.Redis = embedded.Addr()
 	}
 	if o.Notify == "" {
-		downstream, startErr := startDownstream(ctx, o)
+		downstream, startErr := startDownstream(context.WithoutCancel(ctx), o)
 		if startErr != nil {
 			return startErr
 		}

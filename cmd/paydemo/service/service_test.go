@@ -195,3 +195,15 @@ func TestURLOfAllAddresses(t *testing.T) {
 		t.Errorf("URL is %s, want http://localhost:PORT", s.URL())
 	}
 }
+
+func TestRunThatIsOverBeforeItBegins(t *testing.T) {
+	s, err := New(Options{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
