@@ -143,7 +143,7 @@ func TestTotalsOfUnevenStages(t *testing.T) {
 		{open(hold(1./3, 3*time.Second)), 1},
 		{open(hold(3, third(20*time.Second)+1)), 20}, // 6.666666667 s, a third of a nanosecond too long
 		{open(hold(0.1, 10*time.Second), hold(0.2, 10*time.Second), hold(0.7, 10*time.Second)), 10},
-		{open(hold(10_000, 6*time.Minute)), 3_600_000},
+		{open(hold(10_000, time.Minute)), 600_000},
 	} {
 		n := 0
 		for a := NewArrivals(c.shape, 0); ; n++ {
@@ -179,10 +179,13 @@ func cumulative(s *plan.Shape, t time.Duration) *big.Float {
 }
 
 func TestArrivalsAreWhereTheIntegralIsWhole(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(200) {
 		s, _ := randomOpen(rand.New(rand.NewPCG(seed, 2)))
 		a := NewArrivals(s, 0)
 		for n, due := range all(NewArrivals(s, 0)) {
+			if n%17 != 0 {
+				continue
+			}
 			// One nanosecond either way must bracket n, but for what a nanosecond at this rate is worth.
 			slack := 2e-9*max(a.RateAt(due), 1) + 1e-9
 			low, _ := cumulative(s, due-1).Float64()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,7 +38,12 @@ func anyRun(t *testing.T, seed uint64) {
 	}
 	slow := time.Duration(r.IntN(200)) * ms
 	noise := rand.New(rand.NewPCG(seed, 2))
-	tg := &target{latency: func(time.Time) time.Duration { return time.Duration(noise.Int64N(int64(slow) + 1)) }}
+	var mu sync.Mutex
+	tg := &target{latency: func(time.Time) time.Duration {
+		mu.Lock()
+		defer mu.Unlock()
+		return time.Duration(noise.Int64N(int64(slow) + 1))
+	}}
 	wait := plan.Wait{Kind: plan.Between, Min: ms, Max: time.Duration(1+r.IntN(500)) * ms}
 	o := options(t, tg, s, class(t, "pay", 1+r.IntN(3), wait), class(t, "list", r.IntN(3), wait))
 	o.Seed = seed
@@ -54,7 +60,7 @@ func anyRun(t *testing.T, seed uint64) {
 	case 1:
 		defer time.AfterFunc(at, func() { close(stop) }).Stop()
 	}
-	res, tp := perform(t, ctx, tg, o)
+	res, tp := perform(ctx, t, tg, o)
 	if took := res.End.Sub(res.Start); took > end+o.StopTimeout || !res.Stopped && !res.Cancelled && took < end {
 		t.Errorf("it took %v of %v, with at most %v to stop", took, end, o.StopTimeout)
 	}

@@ -7,7 +7,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -54,38 +53,32 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 	if o.Shape.Model == plan.Open && o.Shape.MaxUsers < 1 {
 		return res, fmt.Errorf("run load: max_users is %d, an open model needs at least 1", o.Shape.MaxUsers)
 	}
-	schedule := load.NewArrivals(&o.Shape, o.Seed)
-	chart := newChart(&o.Shape, schedule, o.Recorder)
+	arrivals := load.NewArrivals(&o.Shape, o.Seed)
+	chart := newChart(&o.Shape, arrivals, o.Recorder)
 	recorded, err := record(ctx, o.Recorder, o.Sinks)
 	if err != nil {
-		return res, err
+		return res, fmt.Errorf("run load: %w", err)
 	}
 	defer func() { res.SinkErrors = recorded() }()
 
 	// Requests are cut by us, after it is settled that nothing new starts, not by ctx itself.
 	work, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	failed := make(chan error, 1)
 	res.Start = time.Now()
 	s := &setting{
 		mix: o.Mix, recorder: o.Recorder, start: res.Start, duration: o.Shape.Duration(), work: work,
-		fail: func(err error) {
-			select {
-			case failed <- err:
-			default: // there is one already
-			}
-		},
+		failed: make(chan error, 1),
 	}
 	var m model
 	if o.Shape.Model == plan.Open {
-		m = newPool(s, schedule, o.Shape.MaxUsers)
+		m = newPool(s, arrivals, o.Shape.MaxUsers)
 	} else {
 		m = newCrowd(s, load.NewUsers(&o.Shape))
 	}
+	over := make(chan bool, 1)
+	played, left := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
 	defer group.Wait()
-	over := make(chan bool, 1)
-	played, left, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	group.Go(func() {
 		m.play(over)
 		close(played)
@@ -93,37 +86,20 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 		m.close()
 		close(left)
 	})
-	group.Go(func() { chart.follow(res.Start, m, ended) })
+	group.Go(func() { chart.follow(res.Start, m, played) })
 
-	end := time.NewTimer(s.duration - time.Since(s.start))
-	defer end.Stop()
-	select {
-	case <-end.C:
-	case <-o.Stop:
-		res.Stopped = true
-	case <-ctx.Done():
-		res.Cancelled = true
-	case err = <-failed:
-	}
+	err = s.await(ctx, s.duration-time.Since(s.start), o.Stop, nil, &res)
 	over <- res.Stopped || res.Cancelled || err != nil
 	<-played
-	close(ended)
 	if !res.Cancelled && err == nil {
-		end.Reset(o.StopTimeout)
-		select {
-		case <-left:
-		case <-end.C:
-		case <-ctx.Done():
-			res.Cancelled = true
-		case err = <-failed:
-		}
+		err = s.await(ctx, o.StopTimeout, nil, left, &res)
 	}
 	cut()
 	<-left
 	res.End = time.Now()
 	if err == nil {
 		select {
-		case err = <-failed: // by one of the last to start
+		case err = <-s.failed: // by one of the last to start
 		default:
 			return res, nil
 		}
@@ -138,8 +114,33 @@ type setting struct {
 	start    time.Time
 	duration time.Duration
 	work     context.Context // of the iterations
-	fail     func(error)     // ends the run with an error of ours
+	failed   chan error      // has room for one
 	crew     sync.WaitGroup  // everybody who makes iterations
+}
+
+// fail ends the run with an error of ours.
+func (s *setting) fail(err error) {
+	select {
+	case s.failed <- err:
+	default: // there is one already
+	}
+}
+
+// await returns when d has passed or all have left, or earlier for a reason, which it notes.
+func (s *setting) await(ctx context.Context, d time.Duration, stop, left <-chan struct{}, res *Result) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-left:
+	case <-stop:
+		res.Stopped = true
+	case <-ctx.Done():
+		res.Cancelled = true
+	case err := <-s.failed:
+		return err
+	}
+	return nil
 }
 
 // model is the open or the closed model.
@@ -162,9 +163,9 @@ func record(ctx context.Context, r *measure.Recorder, sinks []measure.Sink) (end
 	go func() { ended <- r.Run(recording, time.Now(), append(slices.Clone(sinks), first)...) }()
 	select {
 	case <-first.handed:
-	case err := <-ended: // before anything was recorded
+	case err := <-ended: // it would not run
 		stop()
-		return nil, errors.Join(errors.New("run load: the recorder ended at once"), err)
+		return nil, err
 	}
 	return func() error {
 		stop()

@@ -174,7 +174,7 @@ func (tp *tape) at(d time.Duration) (last snap) {
 }
 
 // perform runs o with a tape and checks what holds of every run.
-func perform(t *testing.T, ctx context.Context, tg *target, o Options) (Result, *tape) {
+func perform(ctx context.Context, t *testing.T, tg *target, o Options) (Result, *tape) {
 	t.Helper()
 	tp := &tape{}
 	o.Sinks = append(o.Sinks, tp)
@@ -247,7 +247,7 @@ func within(t *testing.T, what string, got, want, tolerance float64) {
 func TestOpenMakesExactlyTheIntendedRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg := &target{latency: takes(25 * ms)}
-		res, tp := perform(t, t.Context(), tg, withStopTimeout(options(t, tg, openShape(10, stageOf(100, 100, 2*time.Second))), time.Second))
+		res, tp := perform(t.Context(), t, tg, withStopTimeout(options(t, tg, openShape(10, stageOf(100, 100, 2*time.Second))), time.Second))
 		if want := (measure.Books{Intended: 200, Started: 200, Finished: 200}); tp.books() != want {
 			t.Errorf("books %+v, want %+v", tp.books(), want)
 		}
@@ -272,7 +272,7 @@ func TestOpenMakesExactlyTheIntendedRequests(t *testing.T) {
 func TestOpenRamp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg := &target{latency: takes(time.Second)}
-		_, tp := perform(t, t.Context(), tg, withStopTimeout(options(t, tg,
+		_, tp := perform(t.Context(), t, tg, withStopTimeout(options(t, tg,
 			openShape(1000, stageOf(0, 100, 2*time.Second), stageOf(100, 100, time.Second), stageOf(100, 0, 2*time.Second))), 5*time.Second))
 		if want := (measure.Books{Intended: 300, Started: 300, Finished: 300}); tp.books() != want {
 			t.Errorf("books %+v, want %+v", tp.books(), want)
@@ -293,7 +293,7 @@ func TestClosedWithWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg := &target{latency: takes(50 * ms)}
 		o := options(t, tg, closedShape(stageOf(4, 4, 2*time.Second)), class(t, "pay", 1, constant(150*ms)))
-		_, tp := perform(t, t.Context(), tg, o)
+		_, tp := perform(t.Context(), t, tg, o)
 		if want := (measure.Books{Intended: 40, Started: 40, Finished: 40}); tp.books() != want {
 			t.Errorf("books %+v, want %+v", tp.books(), want)
 		}
@@ -311,7 +311,7 @@ func TestClosedWithWaits(t *testing.T) {
 func TestClosedWithoutWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg := &target{latency: takes(9 * ms)}
-		_, tp := perform(t, t.Context(), tg, withStopTimeout(options(t, tg, closedShape(stageOf(2, 2, time.Second))), time.Second))
+		_, tp := perform(t.Context(), t, tg, withStopTimeout(options(t, tg, closedShape(stageOf(2, 2, time.Second))), time.Second))
 		// 111 are over after 999 ms; the 112th starts then and may finish.
 		if want := (measure.Books{Intended: 224, Started: 224, Finished: 224}); tp.books() != want {
 			t.Errorf("books %+v, want %+v", tp.books(), want)
@@ -331,7 +331,7 @@ func TestStallIsSeenFromTheIntendedStart(t *testing.T) {
 			}
 			return ms / 10
 		}}
-		_, tp := perform(t, t.Context(), tg, options(t, tg, openShape(1, stageOf(100, 100, 1600*ms))))
+		_, tp := perform(t.Context(), t, tg, options(t, tg, openShape(1, stageOf(100, 100, 1600*ms))))
 		if want := (measure.Books{Intended: 160, Started: 160, Finished: 160}); tp.books() != want {
 			t.Errorf("books %+v, want %+v", tp.books(), want)
 		}
@@ -358,7 +358,7 @@ func TestStallIsSeenFromTheIntendedStart(t *testing.T) {
 func TestWhatNeverStartedIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg := &target{latency: takes(300 * ms)}
-		_, tp := perform(t, t.Context(), tg, withStopTimeout(options(t, tg, openShape(2, stageOf(100, 100, time.Second))), time.Second))
+		_, tp := perform(t.Context(), t, tg, withStopTimeout(options(t, tg, openShape(2, stageOf(100, 100, time.Second))), time.Second))
 		// Two users start at 0, 10 ms, and every 300 ms then: 8 by the end.
 		if want := (measure.Books{Intended: 100, Started: 8, Dropped: 92, Finished: 8}); tp.books() != want {
 			t.Errorf("books %+v, want %+v", tp.books(), want)
@@ -374,7 +374,7 @@ func TestStopIsGraceful(t *testing.T) {
 			o := withStopTimeout(options(t, tg, s, class(t, "pay", 1, constant(30*ms))), time.Second)
 			o.Stop = stop
 			time.AfterFunc(time.Second+5*ms, func() { close(stop) })
-			res, tp := perform(t, t.Context(), tg, o)
+			res, tp := perform(t.Context(), t, tg, o)
 			if !res.Stopped || res.Cancelled {
 				t.Errorf("result %+v, want it stopped", res)
 			}
@@ -392,7 +392,7 @@ func TestWhatTakesTooLongIsCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, s := range []plan.Shape{openShape(5, stageOf(10, 10, time.Second)), closedShape(stageOf(5, 5, time.Second))} {
 			tg := &target{latency: takes(time.Hour)}
-			res, tp := perform(t, t.Context(), tg, withStopTimeout(options(t, tg, s), 3*time.Second))
+			res, tp := perform(t.Context(), t, tg, withStopTimeout(options(t, tg, s), 3*time.Second))
 			if b := tp.books(); b.Started != 5 || b.Cut != 5 {
 				t.Errorf("%s: books %+v, want 5 started and cut", s.Model, b)
 			}
@@ -419,7 +419,7 @@ func TestTheContextCutsAtOnce(t *testing.T) {
 				if o.Stop = stop; late {
 					time.AfterFunc(time.Second, func() { close(stop) })
 				}
-				res, tp := perform(t, ctx, tg, o)
+				res, tp := perform(ctx, t, tg, o)
 				if took := res.End.Sub(res.Start); took != want || !res.Cancelled || res.Stopped != late {
 					t.Errorf("%s: it took %v, want %v; %+v", s.Model, took, want, res)
 				}
@@ -436,7 +436,7 @@ func TestRampDown(t *testing.T) {
 		tg := &target{latency: takes(30 * ms)}
 		o := options(t, tg, closedShape(stageOf(0, 4, 4*time.Second), stageOf(4, 0, 5*time.Second), stageOf(0, 2, time.Second), stageOf(2, 2, time.Second)),
 			class(t, "pay", 1, constant(370*ms)))
-		_, tp := perform(t, t.Context(), tg, o)
+		_, tp := perform(t.Context(), t, tg, o)
 		// They leave at 5.25, 6.5, 7.75 and 9 s; two come at 9 and 9.5 s.
 		for at, users := range map[time.Duration]int{6: 3, 7: 2, 8: 1, 10: 2} {
 			if got := tp.at(at * time.Second).users; got != users {
@@ -457,7 +457,7 @@ func TestRampDown(t *testing.T) {
 func TestANumberIsNotTakenTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg := &target{latency: takes(2500 * ms)}
-		_, tp := perform(t, t.Context(), tg, withStopTimeout(options(t, tg,
+		_, tp := perform(t.Context(), t, tg, withStopTimeout(options(t, tg,
 			closedShape(stageOf(1, 1, time.Second), stageOf(0, 0, time.Second), stageOf(1, 1, time.Second))), time.Minute))
 		if tg.most != 1 || tg.opened != 2 {
 			t.Errorf("%d requests at once by %d users, want 1 by 2", tg.most, tg.opened)
@@ -474,7 +474,7 @@ func TestPhases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tg := &target{}
 		s := openShape(10, stageOf(0, 100, 1250*ms), stageOf(100, 200, 0), stageOf(200, 200, 1100*ms))
-		_, tp := perform(t, t.Context(), tg, options(t, tg, s))
+		_, tp := perform(t.Context(), t, tg, options(t, tg, s))
 		type row struct {
 			at    time.Duration
 			id    int
@@ -515,7 +515,7 @@ func TestClassesShareThePool(t *testing.T) {
 		tg := &target{latency: takes(15 * ms)}
 		o := withStopTimeout(options(t, tg, openShape(2, stageOf(100, 100, 4*time.Second)),
 			class(t, "pay", 3, plan.Wait{}), class(t, "list", 1, plan.Wait{})), time.Second)
-		_, tp := perform(t, t.Context(), tg, o)
+		_, tp := perform(t.Context(), t, tg, o)
 		for i, want := range []uint64{300, 100} {
 			if got := tp.last.Classes[i].Iterations; got != (measure.Books{Intended: want, Started: want, Finished: want}) {
 				t.Errorf("books of class %d are %+v, want %d finished", i, got, want)
@@ -555,7 +555,7 @@ func TestErrorsOfSinksDoNotEndTheRun(t *testing.T) {
 		o := options(t, tg, openShape(5, stageOf(10, 10, 3*time.Second)))
 		full := errors.New("disk full")
 		o.Sinks = []measure.Sink{failing{full}}
-		res, tp := perform(t, t.Context(), tg, o)
+		res, tp := perform(t.Context(), t, tg, o)
 		if !errors.Is(res.SinkErrors, full) || tp.books().Finished != 30 {
 			t.Errorf("sink errors %v, books %+v; want %v and 30 finished", res.SinkErrors, tp.books(), full)
 		}
