@@ -149,7 +149,7 @@ func TestAPIAnswers(t *testing.T) {
 		{"GET", "/api/v1/label/%FF/values", "", 400, `invalid label name`},
 		{"POST", "/api/v1/query", "%zz", 400, `error parsing form values`},
 		{"GET", "/api/v1/query?query=label_replace(memory,%22job%22,%22c%22,%22%22,%22%22)&time=" + when, "", 422, `"errorType":"execution"`},
-		{"GET", "/api/v1/query?query=count_over_time(vector(1)[30d:1ms])&timeout=1ms", "", 503, `"errorType":"timeout"`},
+		{"GET", "/api/v1/query?query=memory&timeout=0.000001", "", 503, `"errorType":"timeout"`},
 		{"DELETE", "/api/v1/series", "", 404, `"errorType":"not_found"`},
 		{"GET", "/api/v1/targets", "", 404, `no GET /api/v1/targets here`},
 	}

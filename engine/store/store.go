@@ -30,7 +30,8 @@ const (
 	queryConcurrency = 20
 	queryMaxSamples  = 50_000_000 // held in memory by one query; Prometheus's own default
 	maxBlock         = 31 * 24 * time.Hour
-	headBuffer       = 256 << 10 // bytes; Prometheus's 4 MiB are for far more series
+	headBuffer       = 256 << 10 // bytes; this and the next are for thousands of series, Prometheus's own for millions
+	stripes          = 1024
 )
 
 // ErrClosed is returned by every method of a Store after Close.
@@ -110,6 +111,7 @@ func tsdbOptions(retention time.Duration) *tsdb.Options {
 	t.WALCompression = compression.Snappy
 	t.OutOfOrderTimeWindow = outOfOrder.Milliseconds()
 	t.HeadChunksWriteBufferSize = headBuffer
+	t.StripeSize = stripes
 	return t
 }
 
