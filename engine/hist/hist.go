@@ -60,11 +60,10 @@ type Histogram struct {
 func slot(v float64) int {
 	bits := math.Float64bits(v)
 	m := bits & (1<<52 - 1)
-	n := int(cells[m>>43])
-	if starts[n] < m {
-		n++
-	}
-	return (int(bits>>52)-(1023-maxExponent))<<Scale + n - 1
+	n := cells[m>>43]
+	// Plus one if starts[n] < m, that is if the difference is negative: a branch would be guessed wrong half the time.
+	above := int(n) + int((starts[n]-m)>>63)
+	return (int(bits>>52)-(1023-maxExponent))<<Scale + above - 1
 }
 
 // upper returns the greatest float64 in a slot.
@@ -90,28 +89,32 @@ func (h *Histogram) Record(v float64) {
 	k := uint(s - h.lo)
 	if k >= uint(len(h.low)) {
 		h.reserve(s, s)
-		k = uint(s - h.lo)
-	}
-	h.low[k]++
-	if h.low[k] == 0 {
-		h.carry(int(k), 1)
-	}
-	if v > h.max || v < h.min { // an empty histogram's max is 0
-		h.stretch(v)
+		h.Record(v)
+		return
 	}
 	h.count++
 	h.sum += v
+	n := h.low[k] + 1
+	h.low[k] = n
+	if v > h.max || v < h.min { // an empty histogram's max is 0
+		h.stretch(v)
+	}
+	if n == 0 {
+		h.carry(int(k), 1)
+	}
 }
 
-// stretch makes min and max include v.
+// stretch makes min and max include v, which is counted already.
 func (h *Histogram) stretch(v float64) {
-	if h.count == 0 || v < h.min {
+	if h.count == 1 || v < h.min {
 		h.min = v
 	}
 	h.max = max(h.max, v)
 }
 
 // carry adds n times 256 to the slot at k in the window.
+//
+//go:noinline
 func (h *Histogram) carry(k int, n uint64) {
 	if h.high == nil {
 		high := make([]uint64, len(h.low))

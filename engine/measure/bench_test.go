@@ -103,3 +103,19 @@ func BenchmarkObserve(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkInterval is what the end of an interval costs Run: 20,000 observations of 1,000 names on two shards are taken,
+// merged and added to a total, and the pages emptied. Recording waits for none of it but the swap of the pages.
+func BenchmarkInterval(b *testing.B) {
+	names := manyNames(1000)
+	l := newLoad(names)
+	r := New(names, Options{Shards: 2})
+	s := newSeries(r, time.Now(), nil)
+	for b.Loop() {
+		b.StopTimer()
+		l.run(r.Shard(0).Observe, times(10_000))
+		l.run(r.Shard(1).Observe, times(10_000))
+		b.StartTimer()
+		s.hand(b.Context(), false)
+	}
+}
