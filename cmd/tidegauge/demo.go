@@ -91,7 +91,7 @@ func demoRun(ctx context.Context, c *console, f *runFlags, target string, exit b
 	f.locust.Host = target
 	test, err := p.Override(f.test, f.locust)
 	if err != nil {
-		return err
+		return withCode(exitUsage, err)
 	}
 	a, err := app.New(ctx, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"tidegauge/engine/experiment"
 	"tidegauge/engine/report"
 	"tidegauge/engine/verdict"
 )
@@ -37,7 +38,7 @@ var exitReasons = []struct {
 	{exitStorage, "the data directory, the store or an output file cannot be used; what was measured was still printed"},
 	{exitUnreachable, "the target could not be reached: not one request was answered"},
 	{exitInternal, "tidegauge itself failed: a bug"},
-	{exitInterrupted, "interrupted (Ctrl-C or SIGTERM) before the test was over; everything measured was written"},
+	{exitInterrupted, "interrupted (Ctrl-C or SIGTERM) before the test was over, with no objective missed until then; everything measured was written"},
 }
 
 func exitCodesHelp() string {
@@ -65,16 +66,21 @@ func withCode(code exitCode, err error) error {
 	return &codedError{code, err}
 }
 
-// codeOf returns the exit code of what a command returned.
+// codeOf returns the exit code of what a command returned. An error of which nobody said whose fault it is, is ours.
 func codeOf(err error) exitCode {
-	if err == nil {
-		return exitPass
-	}
 	var coded *codedError
-	if errors.As(err, &coded) {
+	switch {
+	case err == nil:
+		return exitPass
+	case errors.As(err, &coded):
 		return coded.code
+	case errors.Is(err, experiment.ErrPlan):
+		return exitPlan
+	case errors.Is(err, experiment.ErrStorage):
+		return exitStorage
+	default:
+		return exitInternal
 	}
-	return exitUsage
 }
 
 // codeOfReport returns the exit code of a run that has a report: that of its verdict.

@@ -26,7 +26,7 @@ func newExplain(c *console) *cobra.Command {
 			if test != "" {
 				one, err := p.Test(test)
 				if err != nil {
-					return err
+					return withCode(exitUsage, err)
 				}
 				tests = []plan.Test{*one}
 			}

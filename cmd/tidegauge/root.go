@@ -25,7 +25,7 @@ func execute(args []string, in io.Reader, out, stderr io.Writer, getenv func(str
 	c := &console{in, out, stderr, getenv}
 	root := newRoot(c)
 	root.SetArgs(args)
-	err := root.ExecuteContext(context.Background())
+	err := runCommand(root)
 	if err != nil && !errors.Is(err, errSaid) {
 		fmt.Fprintf(stderr, "tidegauge: %v\n", err)
 		if codeOf(err) == exitUsage {
@@ -33,6 +33,32 @@ func execute(args []string, in io.Reader, out, stderr io.Writer, getenv func(str
 		}
 	}
 	return int(codeOf(err))
+}
+
+// runCommand runs the command that the arguments name. What keeps it from running at all is wrong with the command line.
+func runCommand(root *cobra.Command) error {
+	ran := false
+	for _, cmd := range append(root.Commands(), subcommands(root)...) {
+		if do := cmd.RunE; do != nil {
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				ran = true
+				return do(cmd, args)
+			}
+		}
+	}
+	err := root.ExecuteContext(context.Background())
+	if err != nil && !ran {
+		return withCode(exitUsage, err)
+	}
+	return err
+}
+
+func subcommands(root *cobra.Command) []*cobra.Command {
+	var all []*cobra.Command
+	for _, cmd := range root.Commands() {
+		all = append(all, cmd.Commands()...)
+	}
+	return all
 }
 
 func newRoot(c *console) *cobra.Command {

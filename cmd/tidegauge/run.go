@@ -84,7 +84,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 
 func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnError bool) error {
 	if f.csvFullHistory && f.csv == "" {
-		return errors.New("--csv-full-history needs --csv PREFIX")
+		return withCode(exitUsage, errors.New("--csv-full-history needs --csv PREFIX"))
 	}
 	jsonOut := c.out
 	if f.json == "-" {
@@ -92,6 +92,9 @@ func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnErro
 	}
 	test, err := p.Override(f.test, f.locust)
 	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	if err := f.tryJSON(); err != nil {
 		return err
 	}
 	a, err := app.New(ctx, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
@@ -169,6 +172,18 @@ func newCSV(prefix string, fullHistory bool) (*locust.Writer, error) {
 		host = "local"
 	}
 	return locust.New(locust.Options{Prefix: prefix, FullHistory: fullHistory, Node: host})
+}
+
+// tryJSON fails when the report could not be written, before anything is sent. It leaves an earlier report as it is.
+func (f *runFlags) tryJSON() error {
+	if f.json == "" || f.json == "-" {
+		return nil
+	}
+	file, err := os.OpenFile(f.json, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return withCode(exitStorage, fmt.Errorf("writing the report: %w; nothing was sent", err))
+	}
+	return withCode(exitStorage, file.Close())
 }
 
 func (f *runFlags) writeJSON(r *report.Report, out io.Writer) error {

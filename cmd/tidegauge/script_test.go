@@ -16,8 +16,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tidegauge/engine/store"
 )
 
 func TestMain(m *testing.M) {
@@ -32,7 +35,8 @@ func TestMain(m *testing.M) {
 //	$ENDLESS  answers with a body that never ends
 //	$RESET    closes every connection after the request
 func TestScripts(t *testing.T) {
-	ok := httptest.NewServer(okHandler())
+	requests := make(chan struct{}, 10_000)
+	ok := httptest.NewServer(okHandler(requests))
 	t.Cleanup(ok.Close)
 	env := map[string]string{
 		"OK":      ok.URL,
@@ -57,15 +61,21 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"crlf":     cmdCRLF,
 			"exits":    cmdExits,
+			"hold":     cmdHold,
+			"served":   func(ts *testscript.TestScript, _ bool, args []string) { awaitServed(ts, requests, args) },
 			"readonly": cmdReadOnly,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
 }
 
-func okHandler() http.Handler {
+// okHandler notes each request to /counted in requests.
+func okHandler(requests chan<- struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/counted" {
+			requests <- struct{}{}
+		}
 		w.Header().Set("Content-Type", "application/json")
 		if r.Method == http.MethodPost {
 			w.WriteHeader(http.StatusCreated)
@@ -146,6 +156,32 @@ func cmdExits(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("%s ended with exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// cmdHold keeps a data directory open in this process until the script ends, as a second tidegauge would.
+func cmdHold(ts *testscript.TestScript, _ bool, dirs []string) {
+	for _, dir := range dirs {
+		s, err := store.Open(store.Options{Dir: filepath.Join(ts.MkAbs(dir), "store")})
+		ts.Check(err)
+		ts.Defer(func() { ts.Check(s.Close()) })
+	}
+}
+
+// awaitServed waits until so many requests were made to $OK/counted.
+func awaitServed(ts *testscript.TestScript, requests <-chan struct{}, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: served COUNT")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	limit := time.After(20 * time.Second)
+	for i := range n {
+		select {
+		case <-requests:
+		case <-limit:
+			ts.Fatalf("%d requests were made within 20 s, want %d", i, n)
+		}
 	}
 }
 

@@ -34,8 +34,11 @@ const (
 	summaryWidth = 100
 )
 
-// ErrStorage is the error of a run whose measurements could not all be kept. There is a report all the same.
-var ErrStorage = errors.New("not everything measured could be kept")
+// ErrStorage is the error of a run whose measurements could not all be kept; if it had begun there is a report all the same.
+var ErrStorage = errors.New("not everything measured can be kept")
+
+// ErrPlan is the error of a test that cannot be run as the plan has it. Nothing was sent.
+var ErrPlan = errors.New("the plan cannot be run")
 
 // Lab is where experiments take place: the store and the history they are kept in. Its fields are not changed while an
 // experiment runs. One experiment at a time.
@@ -69,13 +72,13 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	}
 	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
 	meta := report.MetaOf(o.Plan, o.Test)
 	meta.Version, meta.Seed = l.Version, seed
 	record, err := l.History.Begin(meta, o.Plan.Source)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	meta.ID = record.ID()
 	e := &experiment{lab: l, o: o, record: record, collector: report.NewCollector(meta), stop: make(chan struct{})}
@@ -179,10 +182,11 @@ func (e *experiment) finish(ctx context.Context, result run.Result, runErr error
 		kept = append(kept, result.SinkErrors)
 	}
 	v := e.judge.Verdict(ctx)
-	if err := e.telemetry.Finish(ctx, results(&v, time.Now())); err != nil {
+	// The answers come after the end of the series: they are what is to be seen of the run from now on.
+	if err := e.lab.Store.EndSeries(ctx, "run", id, time.Now()); err != nil {
 		kept = append(kept, err)
 	}
-	if err := e.lab.Store.EndSeries(ctx, "run", id, time.Now()); err != nil {
+	if err := e.telemetry.Finish(ctx, results(&v, time.Now())); err != nil {
 		kept = append(kept, err)
 	}
 	for _, err := range kept {

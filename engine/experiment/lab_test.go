@@ -160,8 +160,15 @@ func TestStoreEqualsRecord(t *testing.T) {
 		}
 	}
 
-	if left := query(time.Now().Add(time.Second), `{run=%q}`, r.Run.ID); len(left) > 0 {
+	after := time.Now().Add(time.Second)
+	if left := query(after, `{run=%q, __name__!~"tidegauge_(verdict|objective)"}`, r.Run.ID); len(left) > 0 {
 		t.Errorf("series that linger after the run: %v", left)
+	}
+	if got := query(after, `tidegauge_verdict{run=%q}`, r.Run.ID)["  "]; got != 0 {
+		t.Errorf("tidegauge_verdict after the run is %v, want 0, failed", got)
+	}
+	if got := query(after, `count(tidegauge_objective{run=%q})`, r.Run.ID)["  "]; got != 2 {
+		t.Errorf("%v series of tidegauge_objective after the run, want 2", got)
 	}
 }
 
