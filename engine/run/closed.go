@@ -116,9 +116,8 @@ func (u *crowdUser) live() {
 	for u.await(intended) {
 		shard.Intend(u.class, 1)
 		s.Iterate(c.work, intended, ready)
-		finished := time.Now()
-		intended = s.Next(intended, finished)
-		ready = later(intended, finished)
+		intended = s.Next(intended, time.Now()) // not before now
+		ready = intended
 	}
 	c.recorder.AddUsers(u.class, -1)
 	_ = s.Close() // the requests are over: what closing their connection comes to tells nothing

@@ -49,14 +49,16 @@ func (t *target) dial() (protocol.Client, error) {
 }
 
 type client struct {
-	target *target
-	closed bool
+	target   *target
+	closed   bool
+	requests int
 }
 
 func (c *client) Do(ctx context.Context, q *protocol.Request, r *protocol.Response) protocol.Outcome {
 	if c.closed {
 		panic("Do after Close")
 	}
+	c.requests++
 	t := c.target
 	r.Sent, r.Status, r.Detail = time.Now(), 200, ""
 	t.mu.Lock()
