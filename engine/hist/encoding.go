@@ -51,6 +51,7 @@ func (h *Histogram) runEnd(s, end int, empty bool) int {
 }
 
 // UnmarshalBinary sets h from what AppendBinary wrote; any other input is an error, never a panic, and leaves h as it was.
+// Whatever the input claims, it takes no more memory than a histogram can have.
 func (h *Histogram) UnmarshalBinary(b []byte) error {
 	got, err := decode(b)
 	if err != nil {

@@ -80,7 +80,7 @@ func (w *writer) histogram(h *hist.Histogram) {
 }
 
 // UnmarshalBinary sets t from what AppendBinary wrote; any other input is an error, never a panic, and leaves t as it was.
-// What was written when there were fewer outcomes or phases is read with the new ones empty.
+// Whatever the input claims, it makes no more rows than it has bytes for. What was written when there were fewer outcomes or phases is read with the new ones empty.
 func (t *Totals) UnmarshalBinary(b []byte) error {
 	r := reader{rest: b}
 	got, err := r.totals()
