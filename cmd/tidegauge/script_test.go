@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as a user would, against servers on loopback that behave and that do not:
 //
-//	$OK       answers 200 {"status":"ok"}; /slow after the client has gone; /missing 404; POST / 201
+//	$OK       answers 200 {"status":"ok"}; /slow after the client has gone; /missing/ 404; POST / 201
 //	$REFUSED  a port on which nothing listens
 //	$GARBAGE  answers with something that is not HTTP
 //	$ENDLESS  answers with a body that never ends
@@ -82,7 +82,7 @@ func okHandler(requests chan<- struct{}) http.Handler {
 		}
 		fmt.Fprintln(w, `{"status":"ok","id":"a1"}`)
 	})
-	mux.HandleFunc("/missing", http.NotFound)
+	mux.HandleFunc("/missing/", http.NotFound)
 	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	return mux
 }
