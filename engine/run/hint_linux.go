@@ -14,9 +14,10 @@ import (
 // same moment ends the sleep, since it is among the runtime's descriptors, and the runtime then finds the Timer due. It is
 // never read and nothing waits for it: without it a Timer is right but late.
 //
-// On two cores, at 1,000 arrivals/s, the median lateness is 0.06 ms with it and 0.57 ms without, at the same CPU per
-// request; at 10,000/s it is 0.04 ms against 0.55 ms, for some 10 µs more CPU per request. Spinning until something is
-// due would cost a core.
+// Measured on two cores against nginx, with it and without: at 1,000 arrivals/s the median lateness is 0.06 and 0.55 ms, for
+// about the same CPU per request; at 10,000/s 0.035 and 0.47 ms, the median response time 0.07 and 0.7 ms, for 55 µs of
+// CPU per request instead of 27, since requests are no longer made in batches. For users that wait it is 0.09 and 0.56 ms.
+// Spinning until something is due would cost a core.
 type hint struct {
 	fd   int
 	file *os.File // of fd; nil if the system gave us none
