@@ -194,17 +194,24 @@ func (h *Histogram) span() (first, end int) {
 	return first, end
 }
 
+// skip returns the first slot from s on that has a count, or end. A histogram of a short while is mostly empty, so it looks
+// at eight slots at a time where it can.
+func (h *Histogram) skip(s, end int) int {
+	for h.high == nil && end-s >= 8 && binary.LittleEndian.Uint64(h.low[s-h.lo:]) == 0 {
+		s += 8
+	}
+	for s < end && h.at(s) == 0 {
+		s++
+	}
+	return s
+}
+
 // all ranges over the slots that have a count, upwards.
 func (h *Histogram) all() iter.Seq2[int, uint64] {
 	return func(yield func(int, uint64) bool) {
 		first, end := h.span()
-		for s := first; s < end; s++ {
-			// A histogram of a short while is mostly empty: eight slots at a time.
-			if k := s - h.lo; h.high == nil && end-s >= 8 && binary.LittleEndian.Uint64(h.low[k:]) == 0 {
-				s += 7
-				continue
-			}
-			if n := h.at(s); n > 0 && !yield(s, n) {
+		for s := h.skip(first, end); s < end; s = h.skip(s+1, end) {
+			if !yield(s, h.at(s)) {
 				return
 			}
 		}
@@ -238,8 +245,8 @@ func (h *Histogram) Merge(o *Histogram) {
 	}
 	if first, end := o.span(); first < end {
 		h.reserve(first, end-1)
-		for s, n := range o.all() {
-			h.add(s, n)
+		for s := first; s < end; s = o.skip(s+1, end) {
+			h.add(s, o.at(s))
 		}
 	}
 	if h.count == 0 || o.min < h.min {
