@@ -32,7 +32,7 @@ type Session struct {
 	fields   []protocol.Field
 }
 
-// NewSession returns the user with this number (from 1; it seeds its random numbers). It opens no connection yet.
+// NewSession returns the user with this number (from 1; with the class and the run's seed it seeds its random numbers). It opens no connection yet.
 func (m *Mix) NewSession(class, number int, r *measure.Recorder) (*Session, error) {
 	if class < 0 || class >= len(m.classes) {
 		return nil, fmt.Errorf("making user %d: there is no class %d", number, class)
@@ -44,7 +44,7 @@ func (m *Mix) NewSession(class, number int, r *measure.Recorder) (*Session, erro
 	s := &Session{
 		mix: m, class: &m.classes[class], index: class,
 		client: client, recorder: r, shard: r.Shard(number),
-		rand: rand.New(rand.NewPCG(mix64(m.seed), mix64(m.seed^mix64(uint64(number))))),
+		rand: rand.New(rand.NewPCG(mix64(m.seed^mix64(uint64(class))), mix64(m.seed^mix64(uint64(number))))),
 	}
 	s.env.Rand, s.env.User = s.rand, number
 	return s, nil
@@ -123,11 +123,11 @@ func (s *Session) flow(ctx context.Context, t *task, due time.Time) ending {
 			}
 		}
 		if st.pause != nil {
-			d := s.draw(st.pause)
-			due = due.Add(d)
-			if !s.sleep(ctx, d) {
+			before := time.Now()
+			if !s.sleep(ctx, s.draw(st.pause)) {
 				return ended
 			}
+			due = due.Add(time.Since(before)) // a timer that fired late made the pause longer, not the answer slower
 		}
 		if st.request == nil {
 			continue

@@ -55,7 +55,7 @@ func (m *Mix) spread(s *plan.Shape) error {
 		return nil
 	}
 	for _, stage := range s.Stages {
-		if users := int(max(stage.From, stage.To)); users > count {
+		if users := int(math.Ceil(max(stage.From, stage.To))); users > count {
 			return fmt.Errorf("it asks for %d users, but its classes have fixed counts, %d in all: ask for %d users at most, or leave fixed out of a class",
 				users, count, count)
 		}
