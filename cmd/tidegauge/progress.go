@@ -97,12 +97,10 @@ func (p *progress) state(s *measure.Snapshot) state {
 	st := state{
 		elapsed: s.Time.Sub(s.Start),
 		phase:   s.Phase,
+		users:   s.PeakUsers,
 		total:   s.Total.Sum(s.Names, func(measure.Request) bool { return true }),
 	}
 	st.left = max(0, s.Planned-st.elapsed)
-	for _, n := range s.Users {
-		st.users += n
-	}
 	var length time.Duration
 	for i := range p.recent {
 		st.now.ResponseTime.Merge(&p.recent[i].ResponseTime)

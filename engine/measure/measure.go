@@ -123,6 +123,7 @@ type Snapshot struct {
 	Total      *Totals       // since Start
 	Delta      *Totals       // since Since
 	Users      []int         // running users by class; in the open model users that are at work
+	PeakUsers  int           // the most of all classes at once since Since
 	Rate       float64       // intended arrivals per second now (open model), else 0
 	Phase      string        // of the shape: ramp, steady, …
 	PhaseID    int           // index of the stage; it changes where a stage begins

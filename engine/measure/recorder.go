@@ -24,6 +24,8 @@ type Recorder struct {
 	shards   []*Shard
 	tables   tables
 	users    []atomic.Int64
+	atOnce   atomic.Int64 // users of all classes
+	peak     atomic.Int64 // of atOnce since the last snapshot
 	gauges   atomic.Pointer[Gauges]
 
 	began   atomic.Bool
@@ -106,7 +108,12 @@ type Gauges struct {
 func (r *Recorder) SetGauges(g Gauges) { r.gauges.Store(&g) }
 
 // AddUsers changes the number of running users of a class by d.
-func (r *Recorder) AddUsers(class, d int) { r.users[class].Add(int64(d)) }
+func (r *Recorder) AddUsers(class, d int) {
+	r.users[class].Add(int64(d))
+	now := r.atOnce.Add(int64(d))
+	for peak := r.peak.Load(); now > peak && !r.peak.CompareAndSwap(peak, now); peak = r.peak.Load() {
+	}
+}
 
 // Flush hands a snapshot to the sinks now, in the goroutine of Run: at a boundary between phases, so that what comes
 // before and after can be told apart exactly. It returns when the sinks have it. Before Run has begun and after it has ended
@@ -236,6 +243,8 @@ func (s *series) consume(ctx context.Context, snap *Snapshot) {
 	r, g := s.recorder, s.recorder.gauges.Load()
 	snap.Start, snap.Names = s.start, r.names
 	snap.Rate, snap.Phase, snap.PhaseID, snap.Planned = g.Rate, g.Phase, g.PhaseID, g.Planned
+	now := r.atOnce.Load()
+	snap.PeakUsers = int(max(now, r.peak.Swap(now)))
 	snap.Users = make([]int, len(r.users))
 	for i := range r.users {
 		snap.Users[i] = int(r.users[i].Load())

@@ -293,7 +293,7 @@ func TestGaugesAndUsers(t *testing.T) {
 		if first.Rate != 0 || first.Phase != "" || first.Users[0] != 0 {
 			t.Errorf("first: rate %v phase %q users %v", first.Rate, first.Phase, first.Users)
 		}
-		if last.Rate != 12.5 || last.Phase != "ramp" || last.PhaseID != 1 || last.Planned != time.Minute || last.Users[0] != 2 || last.Users[1] != 1 {
+		if last.Rate != 12.5 || last.Phase != "ramp" || last.PhaseID != 1 || last.Planned != time.Minute || last.Users[0] != 2 || last.Users[1] != 1 || last.PeakUsers != 4 {
 			t.Errorf("last: %+v", last.Snapshot)
 		}
 	})

@@ -53,12 +53,8 @@ func (c *Collector) Consume(_ context.Context, s *measure.Snapshot) error {
 			Classes: slices.Clone(s.Names.Classes), Requests: slices.Clone(s.Names.Requests), Checks: slices.Clone(s.Names.Checks),
 		}
 	}
-	var users int
-	for _, n := range s.Users {
-		users += n
-	}
-	c.usersPeak = max(c.usersPeak, users)
-	c.series.add(s, users)
+	c.usersPeak = max(c.usersPeak, s.PeakUsers)
+	c.series.add(s)
 	if c.totals == nil || s.Final || s.Time.Sub(c.at) >= refresh {
 		c.at, c.final, c.totals = s.Time, s.Final, s.Total.Clone()
 		c.failures, c.exceptions = slices.Clone(s.Failures), slices.Clone(s.Exceptions)

@@ -83,7 +83,7 @@ func (f *fabricated) snapshot(since time.Time, delta *measure.Totals, users int,
 	f.t.Helper()
 	f.total.Merge(delta)
 	s := &measure.Snapshot{Start: f.start, Time: f.now, Since: since, Final: final, Names: f.names, Total: f.total, Delta: delta,
-		Users: []int{users, 1}, Rate: 40, Failures: f.failures}
+		Users: []int{users, 1}, PeakUsers: users + 1, Rate: 40, Failures: f.failures}
 	for _, sink := range []measure.Sink{f.judge, f.collector} {
 		if err := sink.Consume(context.Background(), s); err != nil {
 			f.t.Error(err)

@@ -37,12 +37,12 @@ func (p *point) merge(o *point) {
 }
 
 // add adds the interval that ends with s.
-func (c *series) add(s *measure.Snapshot, users int) {
+func (c *series) add(s *measure.Snapshot) {
 	if !s.Time.After(s.Since) {
 		return
 	}
 	sum := s.Delta.Sum(s.Names, nil)
-	p := point{from: s.Since, to: s.Time, finished: sum.Finished, failed: sum.Failed, users: users, rate: s.Rate, times: sum.ResponseTime}
+	p := point{from: s.Since, to: s.Time, finished: sum.Finished, failed: sum.Failed, users: s.PeakUsers, rate: s.Rate, times: sum.ResponseTime}
 	c.width = max(c.width, minPoint)
 	// An interval may be a little short, and a boundary between phases splits one in two.
 	if n := len(c.points); n > 0 && c.points[n-1].to.Sub(c.points[n-1].from) < c.width*9/10 {

@@ -21,7 +21,7 @@ func TestSeriesIsBounded(t *testing.T) {
 		d.Requests[0].Outcomes[0].ResponseTime.Record(float64(i + 1))
 		// Every interval a little short, as timers make them.
 		at := start.Add(time.Duration(i) * 999 * time.Millisecond)
-		c.add(&measure.Snapshot{Since: at, Time: at.Add(999 * time.Millisecond), Names: names, Delta: d}, i%7)
+		c.add(&measure.Snapshot{Since: at, Time: at.Add(999 * time.Millisecond), Names: names, Delta: d, PeakUsers: i % 7})
 	}
 	points := c.report(start)
 	if len(points) < maxPoints/2 || len(points) > maxPoints {

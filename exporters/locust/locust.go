@@ -161,10 +161,6 @@ func (w *Writer) historyRows(s *measure.Snapshot, totals []measure.Sum) [][]stri
 	if !w.o.FullHistory {
 		totals = totals[len(totals)-1:]
 	}
-	users := 0
-	for _, n := range s.Users {
-		users += n
-	}
 	rows := make([][]string, len(totals))
 	for i := range totals {
 		total := &totals[i]
@@ -178,7 +174,7 @@ func (w *Writer) historyRows(s *measure.Snapshot, totals []measure.Sum) [][]stri
 			length += w.recent[k].length
 		}
 		e := w.entry(i, len(totals))
-		row := []string{strconv.FormatInt(s.Time.Unix(), 10), strconv.Itoa(users), e.method, e.name,
+		row := []string{strconv.FormatInt(s.Time.Unix(), 10), strconv.Itoa(s.PeakUsers), e.method, e.name,
 			perSecond(current.Finished, length), perSecond(current.Failed, length)}
 		row = append(row, percentileColumns(&current.ResponseTime, total.Finished > 0)...)
 		rows[i] = append(row, summaryColumns(total)...)
