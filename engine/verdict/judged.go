@@ -75,6 +75,8 @@ func (j *Judge) addWindows(f *Finding, o *objective) {
 			f.Message = fmt.Sprintf("%s missed: %s", o.Text, at)
 		}
 		f.Outcome, f.Code = Fail, CodeObjective
+	case w.judged+w.skipped == 0 && f.Outcome == Pass:
+		f.Warnings = append(f.Warnings, fmt.Sprintf("the part judged is shorter than a window of %s", FormatDuration(w.length)))
 	case w.judged == 0 && f.Outcome == Pass:
 		f.Outcome, f.Code = Inconclusive, CodeSamples
 		f.Message += fmt.Sprintf(", but no window of %s could be judged", FormatDuration(w.length))

@@ -204,3 +204,22 @@ func TestWithRecorder(t *testing.T) {
 		}
 	})
 }
+
+// TestShorterThanAWindow: an objective that tolerates ten seconds cannot be missed by a part of five; met over that, it is met.
+func TestShorterThanAWindow(t *testing.T) {
+	for _, c := range []struct {
+		limit   float64
+		outcome Outcome
+	}{{0.2, Pass}, {0.05, Fail}} {
+		test := loadTest(forWindow(p95(c.limit), 10*time.Second, false))
+		test.Shape.Stages = []plan.Stage{{From: 100, To: 100, Over: 5 * time.Second, Phase: "steady"}}
+		f := newFakeRun(t, Options{Test: test})
+		f.users = 50
+		f.seconds(5, ok100)
+		o := f.end().Objectives()[0]
+		want := "the part judged is shorter than a window of 10s"
+		if o.Outcome != c.outcome || (c.outcome == Pass) != slices.Contains(o.Warnings, want) {
+			t.Errorf("p95 < %v s over 5 s: %s, warnings %q", c.limit, o.Outcome, o.Warnings)
+		}
+	}
+}
