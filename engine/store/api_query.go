@@ -53,6 +53,9 @@ func (s *Store) execute(ctx context.Context, p *params, prepare func(context.Con
 	}
 	query := p.r.FormValue("query")
 	q, err := prepare(ctx, promql.NewPrometheusQueryOpts(false, back), query)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) { // while it waited for its turn
+		return answer{}, err
+	}
 	if err != nil {
 		p.fail("query", err)
 		return answer{}, p.err
