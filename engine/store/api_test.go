@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -149,7 +150,6 @@ func TestAPIAnswers(t *testing.T) {
 		{"GET", "/api/v1/label/%FF/values", "", 400, `invalid label name`},
 		{"POST", "/api/v1/query", "%zz", 400, `error parsing form values`},
 		{"GET", "/api/v1/query?query=label_replace(memory,%22job%22,%22c%22,%22%22,%22%22)&time=" + when, "", 422, `"errorType":"execution"`},
-		{"GET", "/api/v1/query?query=memory&timeout=0.000001", "", 503, `"errorType":"timeout"`},
 		{"DELETE", "/api/v1/series", "", 404, `"errorType":"not_found"`},
 		{"GET", "/api/v1/targets", "", 404, `no GET /api/v1/targets here`},
 	}
@@ -223,4 +223,16 @@ func FuzzHandler(f *testing.F) {
 			t.Errorf("%q: %d %s", target, w.Code, w.Body)
 		}
 	})
+}
+
+// TestAPITimeout: a query whose time is up is a timeout, wherever it was when that happened.
+func TestAPITimeout(t *testing.T) {
+	s := open(t, Options{Dir: t.TempDir()})
+	ctx, cancel := context.WithDeadline(t.Context(), time.Unix(0, 0))
+	defer cancel()
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, "/api/v1/query?query=memory", nil))
+	if w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), `"errorType":"timeout"`) {
+		t.Errorf("got %d %s, want 503 with errorType timeout", w.Code, w.Body)
+	}
 }
