@@ -15,6 +15,7 @@ import (
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
+	"tidegauge/engine/verdict"
 	"tidegauge/exporters/locust"
 )
 
@@ -107,10 +108,15 @@ func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnErro
 		err = errors.Join(err, f.writeJSON(r, jsonOut))
 	}
 	err = errors.Join(err, stop(ctx, a))
-	if failOnError && r != nil && err == nil && codeOfReport(r) == exitPass && r.Total.Failures > 0 {
+	if failOnError && r != nil && err == nil && r.Total.Failures > 0 && judgedByErrorsAlone(r) {
 		return withCode(exitCode(f.exitCodeOnError), errSaid)
 	}
 	return ended(r, err)
+}
+
+// judgedByErrorsAlone reports whether nothing but failed requests speaks against a run: what --exit-code-on-error is about.
+func judgedByErrorsAlone(r *report.Report) bool {
+	return r.Verdict.Outcome == verdict.Pass || r.Verdict.Code() == verdict.CodeFailures
 }
 
 // ended turns a report and what went wrong beside it into the command's error: a verdict that is not a pass decides the

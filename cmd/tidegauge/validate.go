@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,8 +47,7 @@ func readPlan(c *console, file string) (*plan.Plan, error) {
 	if err == nil {
 		return p, nil
 	}
-	var mistakes plan.Errors
-	if errors.As(err, &mistakes) {
+	if mistakes, ok := errors.AsType[plan.Errors](err); ok {
 		return nil, withCode(exitPlan, fmt.Errorf("%w\n%s in %s; nothing was sent", err, plural(len(mistakes), "mistake"), file))
 	}
 	return nil, withCode(exitPlan, err)
@@ -61,14 +61,11 @@ func plural(n int, noun string) string {
 }
 
 func testNames(p *plan.Plan) string {
-	names := ""
+	names := make([]string, len(p.Tests))
 	for i := range p.Tests {
-		if i > 0 {
-			names += ", "
-		}
-		names += p.Tests[i].Name
+		names[i] = p.Tests[i].Name
 	}
-	return names
+	return strings.Join(names, ", ")
 }
 
 // clock formats a length of time as a person reads a stopwatch: 1:05, 2:00:00.

@@ -190,8 +190,7 @@ func BenchmarkClients(b *testing.B) {
 				return err
 			}
 			_, err = io.Copy(io.Discard, answer.Body)
-			answer.Body.Close()
-			return err
+			return errors.Join(err, answer.Body.Close())
 		}},
 	}
 	b.Run("ratios", func(b *testing.B) {

@@ -135,7 +135,11 @@ func (s *nginx) run(program string) bool {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer output.Close()
+	defer func() {
+		if err := output.Close(); err != nil {
+			s.t.Error(err)
+		}
+	}()
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, program, "-p", s.dir, "-c", "nginx.conf")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
