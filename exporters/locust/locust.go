@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"tidegauge/engine/hist"
 	"tidegauge/engine/measure"
 )
@@ -52,7 +54,10 @@ type Writer struct {
 	o       Options
 	history *os.File
 	entries []entry // sorted by name and method, without the aggregate
+	entryOf []int   // of each request of the run
 	recent  []window
+	pending window // since the last row of the history
+	written int64  // timestamp of that row; at first of the start
 }
 
 // entry is a row of the statistics: everything of one name and method, whichever class asked.
@@ -62,6 +67,25 @@ type entry struct{ method, name string }
 type window struct {
 	length time.Duration
 	sums   []measure.Sum
+}
+
+// add adds what came within a later interval.
+func (w *window) add(length time.Duration, sums []measure.Sum) {
+	w.length += length
+	if w.sums == nil {
+		w.sums = sums
+		return
+	}
+	for i := range sums {
+		addTo(&w.sums[i], &sums[i])
+	}
+}
+
+// addTo adds what the history shows of current figures.
+func addTo(sum, more *measure.Sum) {
+	sum.ResponseTime.Merge(&more.ResponseTime)
+	sum.Finished += more.Finished
+	sum.Failed += more.Failed
 }
 
 // New creates the files with their headers. The folder must be there. Close the writer after the run.
@@ -87,54 +111,76 @@ func New(o Options) (*Writer, error) {
 // Close closes the history file.
 func (w *Writer) Close() error { return w.history.Close() }
 
-// Consume implements measure.Sink: it rewrites the tables and adds a row of history for each interval.
+// Consume implements measure.Sink: it rewrites the tables and adds to the history once a second. The end of the run, which
+// mostly lies within the last second written, counts as the next.
 func (w *Writer) Consume(_ context.Context, s *measure.Snapshot) error {
 	if w.entries == nil {
-		w.entries = entriesOf(s.Names)
+		w.entries, w.entryOf = entriesOf(s.Names)
+		w.written = s.Start.Unix()
 	}
-	totals := w.sums(s.Names, s.Total)
-	elapsed := s.Time.Sub(s.Start)
+	totals := w.sums(s.Total)
 	err := errors.Join(
-		w.replace("_stats.csv", statsHeader, w.statsRows(totals, elapsed)),
+		w.replace("_stats.csv", statsHeader, w.statsRows(totals, s.Time.Sub(s.Start))),
 		w.replace("_failures.csv", failuresHeader, failureRows(s)),
 		w.replace("_exceptions.csv", exceptionsHeader, w.exceptionRows(s)),
 	)
 	if length := s.Time.Sub(s.Since); length > 0 {
-		w.recent = append(w.recent, window{length, w.recentSums(s)})
-		if len(w.recent) > currentWindow {
-			w.recent = slices.Delete(w.recent, 0, 1)
-		}
-		err = errors.Join(err, w.append(w.historyRows(s, totals)))
+		w.pending.add(length, w.recentSums(s))
 	}
-	return err
+	at := s.Time.Unix()
+	if s.Final && at <= w.written {
+		at = w.written + 1
+	}
+	if at == w.written || w.pending.length == 0 {
+		return err
+	}
+	w.recent = append(w.recent, w.pending)
+	if len(w.recent) > currentWindow {
+		w.recent = slices.Delete(w.recent, 0, 1)
+	}
+	w.pending, w.written = window{}, at
+	return errors.Join(err, w.append(w.historyRows(s.PeakUsers, totals)))
 }
 
-func entriesOf(names *measure.Names) []entry {
-	entries := make([]entry, 0, len(names.Requests))
+// entriesOf returns the rows there will be, and which of them each request belongs to.
+func entriesOf(names *measure.Names) (entries []entry, entryOf []int) {
 	for _, r := range names.Requests {
 		entries = append(entries, entry{r.Method, r.Name})
 	}
-	slices.SortFunc(entries, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.method, b.method))
-	})
-	return slices.Compact(entries)
+	slices.SortFunc(entries, compareEntries)
+	entries = slices.Compact(entries)
+	for _, r := range names.Requests {
+		i, _ := slices.BinarySearchFunc(entries, entry{r.Method, r.Name}, compareEntries)
+		entryOf = append(entryOf, i)
+	}
+	return entries, entryOf
+}
+
+func compareEntries(a, b entry) int {
+	return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.method, b.method))
 }
 
 // sums returns the totals by entry, the aggregate last.
-func (w *Writer) sums(names *measure.Names, t *measure.Totals) []measure.Sum {
-	sums := make([]measure.Sum, 0, len(w.entries)+1)
-	for _, e := range w.entries {
-		sums = append(sums, t.Sum(names, func(r measure.Request) bool { return r.Name == e.name && r.Method == e.method }))
+func (w *Writer) sums(t *measure.Totals) []measure.Sum {
+	sums := make([]measure.Sum, len(w.entries)+1)
+	for i := range t.Requests {
+		one := measure.Totals{Requests: t.Requests[i : i+1]}
+		sum := one.Sum(nil, nil)
+		for _, k := range []int{w.entryOf[i], len(w.entries)} {
+			addTo(&sums[k], &sum)
+			sums[k].BytesReceived += sum.BytesReceived
+		}
 	}
-	return append(sums, t.Sum(names, func(measure.Request) bool { return true }))
+	return sums
 }
 
 // recentSums returns what the history needs of an interval: all entries, or only the aggregate.
 func (w *Writer) recentSums(s *measure.Snapshot) []measure.Sum {
+	sums := w.sums(s.Delta)
 	if w.o.FullHistory {
-		return w.sums(s.Names, s.Delta)
+		return sums
 	}
-	return []measure.Sum{s.Delta.Sum(s.Names, func(measure.Request) bool { return true })}
+	return sums[len(sums)-1:]
 }
 
 func (w *Writer) statsRows(totals []measure.Sum, elapsed time.Duration) [][]string {
@@ -157,7 +203,7 @@ func (w *Writer) entry(i, n int) entry {
 	return w.entries[i]
 }
 
-func (w *Writer) historyRows(s *measure.Snapshot, totals []measure.Sum) [][]string {
+func (w *Writer) historyRows(users int, totals []measure.Sum) [][]string {
 	if !w.o.FullHistory {
 		totals = totals[len(totals)-1:]
 	}
@@ -167,14 +213,11 @@ func (w *Writer) historyRows(s *measure.Snapshot, totals []measure.Sum) [][]stri
 		var current measure.Sum
 		var length time.Duration
 		for k := range w.recent {
-			part := &w.recent[k].sums[i]
-			current.ResponseTime.Merge(&part.ResponseTime)
-			current.Finished += part.Finished
-			current.Failed += part.Failed
+			addTo(&current, &w.recent[k].sums[i])
 			length += w.recent[k].length
 		}
 		e := w.entry(i, len(totals))
-		row := []string{strconv.FormatInt(s.Time.Unix(), 10), strconv.Itoa(s.PeakUsers), e.method, e.name,
+		row := []string{strconv.FormatInt(w.written, 10), strconv.Itoa(users), e.method, e.name,
 			perSecond(current.Finished, length), perSecond(current.Failed, length)}
 		row = append(row, percentileColumns(&current.ResponseTime, total.Finished > 0)...)
 		rows[i] = append(row, summaryColumns(total)...)
@@ -291,11 +334,11 @@ func (w *Writer) append(rows [][]string) error {
 	return nil
 }
 
-// replace writes a table anew in one write, so that a reader meanwhile sees at most one torn table, as with Locust.
+// replace writes a table anew, whole or not at all: a reader meanwhile sees the old one.
 func (w *Writer) replace(suffix string, header []string, rows [][]string) error {
 	b, err := encode(append([][]string{header}, rows...))
 	if err == nil {
-		err = os.WriteFile(w.o.Prefix+suffix, b, 0o644)
+		err = renameio.WriteFile(w.o.Prefix+suffix, b, 0o644)
 	}
 	if err != nil {
 		return fmt.Errorf("writing %s%s: %w", w.o.Prefix, suffix, err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,6 +53,7 @@ func record(t *testing.T, o Options) {
 				}
 				observe(r, 1, 300*time.Millisecond, outcome)
 			}
+			r.Flush() // as at a boundary between stages: no row of its own
 			time.Sleep(500 * time.Millisecond)
 		}
 		r.Except(1, "pay", "json.id: not a number", time.Now())
@@ -144,12 +146,15 @@ func TestHistoryFile(t *testing.T) {
 				t.Errorf("header\n got %s\nwant %s", got, want)
 			}
 			perSecond := len(test.wantLabels)
-			if got, want := len(rows)-1, 4*perSecond; got != want { // after 1, 2, 3 and 3.5 s
+			if got, want := len(rows)-1, 4*perSecond; got != want { // after 1, 2 and 3 s, and the end at 3.5 s
 				t.Fatalf("%d rows, want %d: %v", got, want, rows[1:])
 			}
 			for i, row := range rows[1:] {
 				if got, want := row[2]+"/"+row[3], test.wantLabels[i%perSecond]; got != want {
 					t.Errorf("row %d is of %s, want %s", i, got, want)
+				}
+				if want := strconv.Itoa(946684800 + 1 + i/perSecond); row[0] != want {
+					t.Errorf("row %d has the timestamp %s, want %s", i, row[0], want)
 				}
 				if row[1] != "5" {
 					t.Errorf("row %d: %s users, want 5", i, row[1])
