@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/term"
@@ -22,32 +24,89 @@ const (
 	sparkLength = 60              // points of the response time's line
 )
 
-// progress shows a run while it lasts. It is a measure.Sink.
+// progress shows a run while it lasts. It is a measure.Sink that never waits for whoever reads: start and stop frame its use.
 //
 // On a terminal it redraws a few lines in place; elsewhere it writes a line every few seconds and at each new phase.
 type progress struct {
-	out   io.Writer
 	live  bool
 	color bool
 	width func() int
 	title string
 
+	stopping atomic.Bool // a person ended the run
+
+	screen  io.Writer
+	updates chan []string // lines to show; of a live display only the latest matter
+	writing sync.WaitGroup
+
 	recent    []measure.Sum
 	lengths   []time.Duration
 	p95       []float64
-	drawn     int // lines of the frame on the screen
+	users     int
 	lastPlain time.Time
 	lastPhase int
 	started   bool
 }
 
+// linesBehind is how many lines of plain progress may wait for a reader; the surplus is not written.
+const linesBehind = 100
+
 // newProgress chooses the form: live on a terminal, plain where it is not one, with NO_COLOR, or when asked for.
 func newProgress(c *console, p *plan.Plan, t *plan.Test, plain bool) *progress {
-	pr := &progress{out: c.out, title: p.Name + " · " + t.Name}
+	pr := &progress{title: p.Name + " · " + t.Name, screen: c.out}
 	pr.live = colored(c) && !plain
 	pr.color = pr.live
 	pr.width = func() int { return widthOf(c) }
+	pr.updates = make(chan []string, linesBehind)
+	if pr.live {
+		pr.updates = make(chan []string, 1)
+	}
 	return pr
+}
+
+// start begins to write what Consume is told.
+func (p *progress) start() {
+	p.writing.Go(func() {
+		drawn := 0
+		for lines := range p.updates {
+			var b strings.Builder
+			if p.live && drawn > 0 {
+				fmt.Fprintf(&b, "\x1b[%dA", drawn)
+			}
+			for _, l := range lines {
+				if p.live {
+					l = "\r\x1b[2K" + l
+				}
+				b.WriteString(l + "\n")
+			}
+			drawn = len(lines)
+			fmt.Fprint(p.screen, b.String())
+		}
+	})
+}
+
+// stop returns when everything has been written. Consume must not be called any more.
+func (p *progress) stop() {
+	close(p.updates)
+	p.writing.Wait()
+}
+
+// show hands lines on without waiting.
+func (p *progress) show(lines ...string) {
+	for {
+		select {
+		case p.updates <- lines:
+			return
+		default:
+		}
+		if !p.live {
+			return
+		}
+		select { // an older frame makes room
+		case <-p.updates:
+		default:
+		}
+	}
 }
 
 func terminalWidth(f *os.File) int {
@@ -60,7 +119,8 @@ func terminalWidth(f *os.File) int {
 // Consume implements measure.Sink.
 func (p *progress) Consume(_ context.Context, s *measure.Snapshot) error {
 	if length := s.Time.Sub(s.Since); length > 0 {
-		p.remember(s.Delta.Sum(s.Names, func(measure.Request) bool { return true }), length)
+		p.remember(s.Delta.Sum(s.Names, nil), length)
+		p.users = s.PeakUsers
 	}
 	if p.live {
 		p.draw(s)
@@ -97,8 +157,8 @@ func (p *progress) state(s *measure.Snapshot) state {
 	st := state{
 		elapsed: s.Time.Sub(s.Start),
 		phase:   s.Phase,
-		users:   s.PeakUsers,
-		total:   s.Total.Sum(s.Names, func(measure.Request) bool { return true }),
+		users:   p.users,
+		total:   s.Total.Sum(s.Names, nil),
 	}
 	st.left = max(0, s.Planned-st.elapsed)
 	var length time.Duration
@@ -122,13 +182,13 @@ func (p *progress) line(s *measure.Snapshot) {
 	p.lastPhase, p.lastPlain = s.PhaseID, s.Time
 	if !p.started {
 		p.started = true
-		fmt.Fprintf(p.out, "%s: running for %s\n", p.title, clock(s.Planned))
+		p.show(fmt.Sprintf("%s: running for %s", p.title, clock(s.Planned)))
 		return
 	}
 	st := p.state(s)
-	fmt.Fprintf(p.out, "%6s  %-8s users %-4d %8.1f/s  p50 %-8s p95 %-8s p99 %-8s failed %d (%s)\n",
+	p.show(fmt.Sprintf("%6s  %-8s users %-4d %8.1f/s  p50 %-8s p95 %-8s p99 %-8s failed %d (%s)",
 		clock(st.elapsed), st.phase, st.users, st.rate,
-		latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), st.total.Failed, percent(st.total.Failed, st.total.Finished))
+		latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), st.total.Failed, percent(st.total.Failed, st.total.Finished)))
 }
 
 func (p *progress) draw(s *measure.Snapshot) {
@@ -142,23 +202,32 @@ func (p *progress) draw(s *measure.Snapshot) {
 	if st.total.Failed > 0 {
 		failed = p.paint("31", failed)
 	}
+	phase := st.phase
+	if p.stopping.Load() {
+		phase = p.paint("33", "ending; Ctrl-C once more ends it now")
+	}
 	lines := []string{
-		fmt.Sprintf("%s  %s  %s", p.paint("1", p.title), bar(st.elapsed, s.Planned, min(40, max(10, width-50))), st.phase),
-		fmt.Sprintf("  %s of %s, %s left   users %d   %s   %s",
-			clock(st.elapsed), clock(s.Planned), clock(st.left), st.users, rate, failed),
+		fmt.Sprintf("%s  %s  %s", p.paint("1", p.title), bar(st.elapsed, s.Planned, min(40, max(10, width-65))), phase),
+		fmt.Sprintf("  %s of %s   users %d   %s   %s", clock(st.elapsed), length(s, st), st.users, rate, failed),
 		fmt.Sprintf("  response time  p50 %s   p95 %s   p99 %s   max %s   (last %d s)",
 			latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), latency(&st.now, 1), recentSpan),
 		"  p95 " + sparkline(p.p95[max(0, len(p.p95)-(width-8)):]),
 	}
-	var b strings.Builder
-	if p.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", p.drawn)
+	for i := range lines {
+		lines[i] = cutTo(lines[i], width)
 	}
-	for _, l := range lines {
-		b.WriteString("\r\x1b[2K" + cutTo(l, width) + "\n")
+	p.show(lines...)
+}
+
+// length says how long the run is to last, and what is going on once its load is over.
+func length(s *measure.Snapshot, st state) string {
+	switch {
+	case st.left == 0 && !s.Final:
+		return clock(s.Planned) + ", waiting for what is under way"
+	case st.left == 0:
+		return clock(s.Planned)
 	}
-	p.drawn = len(lines)
-	fmt.Fprint(p.out, b.String())
+	return clock(s.Planned) + ", " + clock(st.left) + " left"
 }
 
 // paint wraps text in an SGR sequence where colour is welcome.

@@ -95,7 +95,7 @@ func version() string {
 }
 
 // interrupts turns signals into the two ways a run can be ended: the first SIGINT or SIGTERM closes stop, the second
-// cancels the context. release gives the signals back.
+// cancels the context, and a third kills the process as it would any other. release gives the signals back.
 func interrupts(parent context.Context, first func()) (ctx context.Context, stop <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
@@ -114,6 +114,7 @@ func interrupts(parent context.Context, first func()) (ctx context.Context, stop
 		}
 		select {
 		case <-signals:
+			signal.Stop(signals)
 			cancel()
 		case <-done:
 		}

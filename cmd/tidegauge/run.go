@@ -145,7 +145,8 @@ func stop(ctx context.Context, a *app.App) error {
 
 // runOn runs the test and prints and writes what it gave. A report comes with an error when something could not be kept.
 func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Plan, t *plan.Test) (*report.Report, error) {
-	sinks := []measure.Sink{newProgress(c, p, t, f.headless)}
+	show := newProgress(c, p, t, f.headless)
+	sinks := []measure.Sink{show}
 	var csv *locust.Writer
 	if f.csv != "" {
 		var err error
@@ -158,9 +159,14 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 		fmt.Fprintf(c.out, "queries: %s/api/v1/query (Prometheus API), metrics: %s/metrics\n", u, u)
 	}
 	runCtx, stopped, release := interrupts(ctx, func() {
-		fmt.Fprintln(c.err, "\nending the test: what is under way may finish; once more to end now")
+		show.stopping.Store(true)
+		if !show.live { // a live display says it itself
+			fmt.Fprintln(c.err, "ending the test: what is under way may finish; once more to end now")
+		}
 	})
+	show.start()
 	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped})
+	show.stop()
 	release()
 	if csv != nil {
 		err = errors.Join(err, withCode(exitStorage, csv.Close()))

@@ -34,7 +34,7 @@ func (k *keep) Consume(_ context.Context, s *measure.Snapshot) error {
 }
 
 func (k *keep) sum() measure.Sum {
-	return k.total.Sum(k.names, func(measure.Request) bool { return true })
+	return k.total.Sum(k.names, nil)
 }
 
 func parse(t *testing.T, text string) (*plan.Plan, *plan.Test) {
