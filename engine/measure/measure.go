@@ -115,7 +115,7 @@ type Sum struct {
 
 // Snapshot is the state of a run at the end of an interval.
 type Snapshot struct {
-	Start      time.Time // of the run
+	Start      time.Time // of the run: offsets count from here; see Sink for that of the first snapshot
 	Time       time.Time // of this snapshot
 	Since      time.Time // of the previous one
 	Final      bool      // nothing will be recorded after it
@@ -148,8 +148,11 @@ type Exception struct {
 	First, Last   time.Time
 }
 
-// Sink receives the snapshots of a run, one after the other, from one goroutine: the first at the start with nothing in
-// it, the last with Final set.
+// Sink receives the snapshots of a run, one after the other, from one goroutine: the first with nothing in it, the last
+// with Final set.
+//
+// The run starts when all sinks have the first snapshot. So Start, Since and Time of the first one are a little earlier than
+// Start of all the others, by how long the sinks took; Since of the second is Start.
 //
 // Consume must not keep s or anything in it after it returns, nor change it, and must return soon: while it runs, the next
 // interval is waiting (the load is not). Its context carries no end, so that no interval is left half done when the run

@@ -29,6 +29,7 @@ type Recorder struct {
 	gauges   atomic.Pointer[Gauges]
 
 	began   atomic.Bool
+	started chan time.Time // has room for the one there is
 	flushes chan chan<- struct{}
 	ended   chan struct{}
 }
@@ -63,6 +64,7 @@ func New(names *Names, o Options) *Recorder {
 		interval: o.Interval,
 		tables:   tables{limit: o.MaxFailures},
 		users:    make([]atomic.Int64, len(names.Classes)),
+		started:  make(chan time.Time, 1),
 		flushes:  make(chan chan<- struct{}),
 		ended:    make(chan struct{}),
 	}
@@ -134,11 +136,18 @@ func (r *Recorder) Flush() {
 	}
 }
 
+// Started gives, once, the Start of every snapshot after the first: the load is to begin then. It does so when the sinks have
+// the first one.
+func (r *Recorder) Started() <-chan time.Time { return r.started }
+
 // errRanBefore is what Run returns the second time.
 var errRanBefore = errors.New("run recorder: it has run before and holds that run's counts; make another with New")
 
-// Run hands a snapshot to every sink at once, then one at the end of each interval from start on, and a final one when ctx
-// ends; what is recorded after that is lost. Intervals that went by while the sinks were busy are not made up for: the next
+// Run hands a snapshot to every sink at once, then one at the end of each interval, and a final one when ctx ends; what is
+// recorded after that is lost.
+//
+// Nobody knows how long the sinks take over the first snapshot, and the load has to wait for them. So the run starts at
+// start or, if that has passed by then, when they all have it: see Started. Intervals that went by while the sinks were busy are not made up for: the next
 // snapshot holds what came in all of them. It can be called once.
 //
 // It returns when the sinks have the final snapshot: for each sink that failed, the first of its errors and how many there
@@ -152,6 +161,7 @@ func (r *Recorder) Run(ctx context.Context, start time.Time, sinks ...Sink) erro
 	s := newSeries(r, start, sinks)
 	sinkContext := context.WithoutCancel(ctx)
 	s.first(sinkContext)
+	r.started <- s.start
 	tick := time.NewTimer(s.untilNext())
 	defer tick.Stop()
 	for {
@@ -206,9 +216,14 @@ func (s *series) untilNext() time.Duration {
 	return max(since/i+1, 1)*i - since
 }
 
-// first hands on the snapshot of a run that has just begun, so that every series starts at zero.
+// first hands on the snapshot of a run that is about to begin, so that every series starts at zero. The run starts when
+// that is done.
 func (s *series) first(ctx context.Context) {
 	s.consume(ctx, &Snapshot{Time: s.start, Since: s.start, Total: s.total, Delta: s.spares[0]})
+	if now := time.Now(); now.After(s.start) {
+		s.start = now
+	}
+	s.last = s.start
 }
 
 // hand takes what was recorded since the last time and hands it on.

@@ -132,13 +132,24 @@ func TestRunDoesNotDriftNorCatchUp(t *testing.T) {
 			}
 			return nil
 		}}
-		stop := start(t, New(twoNames(), Options{}), &k)
+		r := New(twoNames(), Options{})
+		stop := start(t, r, &k)
 		time.Sleep(6500 * time.Millisecond)
 		if err := stop(); err != nil {
 			t.Error(err)
 		}
-		if got, want := k.offsets(), []time.Duration{0, 1e9, 4e9, 5e9, 6e9, 6.5e9}; !equalDurations(got, want) {
+		if got, want := k.offsets(), []time.Duration{0, 1e9, 4e9, 5e9, 6e9, 6.3e9}; !equalDurations(got, want) {
 			t.Errorf("snapshots at %v, want %v", got, want)
+		}
+		// The run starts when the sinks have the first snapshot.
+		started := <-r.Started()
+		if took := started.Sub(k.snapshots[0].Start); took != 300*time.Millisecond {
+			t.Errorf("the run started %v after the first snapshot, want 300ms", took)
+		}
+		for i, s := range k.snapshots[1:] {
+			if !s.Start.Equal(started) || i == 0 && !s.Since.Equal(started) {
+				t.Errorf("snapshot %d is of a run from %v, since %v; want %v", i+1, s.Start, s.Since, started)
+			}
 		}
 	})
 }

@@ -48,10 +48,12 @@ func (c *Collector) Consume(_ context.Context, s *measure.Snapshot) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.names == nil {
-		c.start = s.Start
 		c.names = &measure.Names{
 			Classes: slices.Clone(s.Names.Classes), Requests: slices.Clone(s.Names.Requests), Checks: slices.Clone(s.Names.Checks),
 		}
+	}
+	if !c.start.Equal(s.Start) { // the first snapshot is from before the start of the run
+		c.start, c.at = s.Start, s.Start
 	}
 	c.usersPeak = max(c.usersPeak, s.PeakUsers)
 	c.series.add(s)

@@ -15,7 +15,7 @@ import (
 func totals(t *testing.T, r *measure.Recorder) measure.Books {
 	t.Helper()
 	tp := &tape{}
-	end, err := record(t.Context(), r, []measure.Sink{tp})
+	_, end, err := record(t.Context(), r, []measure.Sink{tp})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,7 +41,8 @@ type Result struct {
 // measured is still handed to the sinks. The error is ours (a user could not be made), never the target's; what was
 // measured until then is handed to the sinks all the same.
 //
-// The load begins when the sinks have the first snapshot, which has nothing in it. There is a snapshot where a stage
+// The load begins when the sinks have the first snapshot, which has nothing in it: Result.Start is the Start of all others.
+// There is a snapshot where a stage
 // ends, still with that stage's phase, so that what a snapshot adds belongs to the phase it names. Once the load is
 // over the rate is 0 and the phase remains the last one: what is still under way belongs to it.
 //
@@ -55,7 +55,7 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 	}
 	arrivals := load.NewArrivals(&o.Shape, o.Seed)
 	chart := newChart(&o.Shape, arrivals, o.Recorder)
-	recorded, err := record(ctx, o.Recorder, o.Sinks)
+	start, recorded, err := record(ctx, o.Recorder, o.Sinks)
 	if err != nil {
 		return res, fmt.Errorf("run load: %w", err)
 	}
@@ -64,9 +64,9 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 	// Requests are cut by us, after it is settled that nothing new starts, not by ctx itself.
 	work, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	res.Start = time.Now()
+	res.Start = start
 	s := &setting{
-		mix: o.Mix, recorder: o.Recorder, start: res.Start, duration: o.Shape.Duration(), work: work,
+		mix: o.Mix, recorder: o.Recorder, start: start, duration: o.Shape.Duration(), work: work,
 		failed: make(chan error, 1),
 	}
 	var m model
@@ -86,7 +86,7 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 		m.close()
 		close(left)
 	})
-	group.Go(func() { chart.follow(res.Start, m, played) })
+	group.Go(func() { chart.follow(start, m, played) })
 
 	err = s.await(ctx, s.duration-time.Since(s.start), o.Stop, nil, &res)
 	over <- res.Stopped || res.Cancelled || err != nil
@@ -154,32 +154,20 @@ type model interface {
 	close()
 }
 
-// record starts the recorder and returns when the sinks have the first snapshot. What it returns ends the recorder, waits for
-// the final snapshot to be handed on and returns the sinks' errors.
-func record(ctx context.Context, r *measure.Recorder, sinks []measure.Sink) (end func() error, err error) {
+// record starts the recorder and returns the start of the run when the sinks have the first snapshot. The end it returns ends
+// the recorder, waits for the final snapshot to be handed on and returns the sinks' errors.
+func record(ctx context.Context, r *measure.Recorder, sinks []measure.Sink) (start time.Time, end func() error, err error) {
 	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
-	first := &firstSnapshot{handed: make(chan struct{})}
 	ended := make(chan error, 1)
-	go func() { ended <- r.Run(recording, time.Now(), append(slices.Clone(sinks), first)...) }()
+	go func() { ended <- r.Run(recording, time.Now(), sinks...) }()
 	select {
-	case <-first.handed:
+	case start = <-r.Started():
 	case err := <-ended: // it would not run
 		stop()
-		return nil, err
+		return time.Time{}, nil, err
 	}
-	return func() error {
+	return start, func() error {
 		stop()
 		return <-ended
 	}, nil
-}
-
-// firstSnapshot is the last of the sinks: when it has the first snapshot, all have.
-type firstSnapshot struct {
-	once   sync.Once
-	handed chan struct{}
-}
-
-func (f *firstSnapshot) Consume(context.Context, *measure.Snapshot) error {
-	f.once.Do(func() { close(f.handed) })
-	return nil
 }

@@ -132,6 +132,7 @@ type tape struct {
 }
 
 type snap struct {
+	start   time.Time
 	at      time.Duration
 	phase   string
 	id      int
@@ -143,7 +144,7 @@ type snap struct {
 }
 
 func (tp *tape) Consume(_ context.Context, s *measure.Snapshot) error {
-	x := snap{at: s.Time.Sub(s.Start), phase: s.Phase, id: s.PhaseID, rate: s.Rate, planned: s.Planned, final: s.Final, books: iterations(s.Total)}
+	x := snap{start: s.Start, at: s.Time.Sub(s.Start), phase: s.Phase, id: s.PhaseID, rate: s.Rate, planned: s.Planned, final: s.Final, books: iterations(s.Total)}
 	for _, n := range s.Users {
 		x.users += n
 	}

@@ -91,7 +91,9 @@ func (j *Judge) Stopped(at time.Time) { j.stoppedAt = at }
 func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 	if j.objectives == nil {
 		j.bind(s.Names)
-		j.start = s.Start
+	}
+	if j.start = s.Start; j.begin != nil && j.begin.at.Before(j.start) { // of the first snapshot
+		j.begin.at = j.start
 	}
 	at := s.Time.Sub(s.Start)
 	inside := j.begin != nil && j.end == nil // the interval that ends with s lies in the part
