@@ -83,7 +83,7 @@ type crowdUser struct {
 	class  int
 	due    time.Time
 	told   chan struct{} // closed: to leave
-	left   chan struct{} // closed: it has
+	left   chan struct{} // closed: it has, and so have all who had this number before
 	leftAt time.Time
 	before *crowdUser // who had this number before, and may still be at its last iteration
 	timer  *time.Timer
@@ -98,12 +98,13 @@ func (u *crowdUser) live() {
 	}()
 	intended, ready := u.due, u.due
 	if u.before != nil {
+		<-u.before.left // also when told to leave meanwhile: who comes next waits for all of them
+		ready = later(ready, u.before.leftAt)
+		u.before = nil
 		select {
-		case <-u.before.left:
-			ready = later(ready, u.before.leftAt)
-			u.before = nil
 		case <-u.told:
 			return
+		default:
 		}
 	}
 	s, err := c.mix.NewSession(u.class, u.number, c.recorder)

@@ -471,6 +471,20 @@ func TestANumberIsNotTakenTwice(t *testing.T) {
 			t.Errorf("lateness %v, want 0", c.Lateness.Max())
 		}
 	})
+	// Those who are told to leave while they wait for that do not let the next one in either.
+	synctest.Test(t, func(t *testing.T) {
+		tg := &target{latency: takes(10 * time.Second)}
+		on, off := stageOf(1, 1, time.Second), stageOf(0, 0, time.Second)
+		_, tp := perform(t.Context(), t, tg, withStopTimeout(options(t, tg,
+			closedShape(on, off, on, off, on, off, stageOf(1, 1, 10*time.Second))), time.Minute))
+		if tg.most != 1 || tg.opened != 2 {
+			t.Errorf("%d requests at once by %d users, want 1 by 2", tg.most, tg.opened)
+		}
+		if want := (measure.Books{Intended: 2, Started: 2, Finished: 2}); tp.books() != want {
+			t.Errorf("books %+v, want %+v", tp.books(), want)
+		}
+		within(t, "blocked", tp.last.Classes[0].Phases[measure.Blocked].Max(), 4, 0.01)
+	})
 }
 
 func TestPhases(t *testing.T) {
