@@ -86,7 +86,7 @@ func All() []Metric {
 		{ServiceTime, Histogram, "s", "Time from when a request was sent to the last byte of its answer.", with(LabelOutcome, LabelHTTPMethod, LabelErrorType)},
 		{IterationDuration, Histogram, "s", "Time from when an iteration was meant to start to its end; finished iterations only.", []string{LabelClass}},
 		{PhaseDuration, Histogram, "s", "Time spent in one phase of requests; a phase that did not take place is not counted. Blocked is the wait of an iteration for a free user.", []string{LabelClass, LabelPhase}},
-		{Lateness, Histogram, "s", "How much later than it could have the load generator started an iteration.", []string{LabelClass}},
+		{Lateness, Histogram, "s", "How late the load generator was: how much later than it could have it started an iteration, and how much longer than it was to a pause of one lasted.", []string{LabelClass}},
 		{Requests, Counter, "{request}", "Requests that came to an end, by outcome; cut are those that were ended because the run was over.", with(LabelOutcome)},
 		{Checks, Counter, "{check}", "Results of the plan's checks; the outcome is pass or fail.", with(LabelCheck, LabelOutcome)},
 		{Exceptions, Counter, "{exception}", "Expressions of the plan that failed while running.", []string{LabelClass}},

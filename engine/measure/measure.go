@@ -88,11 +88,13 @@ type RequestTotals struct {
 
 // ClassTotals is what was measured of one user class.
 type ClassTotals struct {
-	Iterations        Books                  // iterations; in the open model Intended are the arrivals of the schedule
-	IterationDuration hist.Histogram         // finished iterations, from their intended start, seconds
-	Lateness          hist.Histogram         // from when an iteration could have started (due, and a user free) to its start, seconds
-	Phases            [Phases]hist.Histogram // seconds; a phase that did not take place is not recorded
-	Exceptions        uint64                 // expressions of the plan that failed while running
+	Iterations        Books          // iterations; in the open model Intended are the arrivals of the schedule
+	IterationDuration hist.Histogram // finished iterations, from their intended start, seconds
+	// Lateness is of the generator, in seconds: of each iteration, from when it could have started (due, and a user free) to
+	// its start; of each pause in one, from when it was to end to its end.
+	Lateness   hist.Histogram
+	Phases     [Phases]hist.Histogram // seconds; a phase that did not take place is not recorded
+	Exceptions uint64                 // expressions of the plan that failed while running
 }
 
 // CheckTotals counts the results of one check.

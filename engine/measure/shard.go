@@ -56,6 +56,13 @@ func (s *Shard) StartIteration(class int, intended, ready, started time.Time) {
 	c.Lateness.Record(seconds(started.Sub(ready)))
 }
 
+// Late notes that a pause in an iteration of a class lasted d longer than it was to.
+func (s *Shard) Late(class int, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.page.Classes[class].Lateness.Record(seconds(d))
+}
+
 // FinishIteration notes that an iteration came to its end.
 func (s *Shard) FinishIteration(class int, intended, finished time.Time) {
 	s.mu.Lock()

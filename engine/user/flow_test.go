@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -317,5 +318,33 @@ classes:
 		if len(s.Exceptions) != 1 || !strings.Contains(s.Exceptions[0].Message, "id") {
 			t.Errorf("exceptions %+v, want one about id", s.Exceptions)
 		}
+	})
+}
+
+// TestOversleep: a pause that lasts too long is the generator's lateness, and not the target's response time.
+func TestOversleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "classes: {A: {tasks: [{steps: [{get: /a}, {wait: {constant: 1s}}, {get: /b}]}]}}",
+			client(func(_ context.Context, _ *protocol.Request, resp *protocol.Response) protocol.Outcome {
+				time.Sleep(100 * time.Millisecond)
+				resp.Status = 200
+				return protocol.OK
+			}))
+		s := r.session(0, 1)
+		s.Oversleep(300 * time.Millisecond)
+		start := time.Now()
+		s.Iterate(t.Context(), start, start)
+		if took := time.Since(start); took != 1500*time.Millisecond {
+			t.Errorf("the iteration took %v, want 1.5s", took)
+		}
+		r.look(func(s *measure.Snapshot) {
+			l := &s.Total.Classes[0].Lateness
+			if l.Count() != 2 || l.Min() != 0 || math.Abs(l.Max()-0.3) > 1e-9 {
+				t.Errorf("%d latenesses from %v to %v s, want that of the start, 0, and that of the pause, 0.3", l.Count(), l.Min(), l.Max())
+			}
+			if got := s.Total.Requests[1].Outcomes[protocol.OK].ResponseTime.Max(); math.Abs(got-0.1) > 1e-9 {
+				t.Errorf("the request after the pause took %v s, want 0.1", got)
+			}
+		})
 	})
 }

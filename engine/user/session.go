@@ -123,11 +123,15 @@ func (s *Session) flow(ctx context.Context, t *task, due time.Time) ending {
 			}
 		}
 		if st.pause != nil {
-			before := time.Now()
-			if !s.sleep(ctx, s.draw(st.pause)) {
+			length, before := s.draw(st.pause), time.Now()
+			if !s.sleep(ctx, length) {
 				return ended
 			}
-			due = due.Add(time.Since(before)) // a timer that fired late made the pause longer, not the answer slower
+			took := time.Since(before)
+			due = due.Add(took) // a timer that fired late made the pause longer, not the answer slower: it is our lateness
+			if length > 0 {
+				s.shard.Late(s.index, took-length)
+			}
 		}
 		if st.request == nil {
 			continue

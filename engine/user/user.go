@@ -3,7 +3,8 @@
 // An iteration runs one task of the user's class, picked by weight. Its rules, where somebody may have expected others:
 //
 //   - The first request of an iteration is due when the iteration is, every other when the step before it has ended. A
-//     pause between them moves that moment by its length. Response times count from it.
+//     pause between them moves that moment by what it takes; what it takes longer than it was to is lateness of the
+//     generator. Response times count from that moment.
 //   - A failed request ends the iteration: the steps of a flow build on each other, and errors that only follow from the
 //     first one would drown it. (Locust goes on; what is independent there is a task of its own here.) The iteration
 //     counts as finished.
