@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -114,12 +113,12 @@ func linger(ctx context.Context, c *console, url string, r *report.Report) {
 The measurements can be queried now, as from any Prometheus (a Grafana Prometheus data source at %[1]s works):
 
   curl -s %[1]s/api/v1/query --data-urlencode \
-    'query=histogram_quantile(0.95, sum(tidegauge_response_time_seconds{run="%[2]s"}))' -d time=%[3]d
+    'query=histogram_quantile(0.95, sum(tidegauge_response_time_seconds{run="%[2]s"}))' -d time=%[3]s
   curl -s %[1]s/api/v1/label/request/values
   curl -s %[1]s/metrics
 
 Ctrl-C ends this.
-`, url, r.Run.ID, r.End.Add(-time.Second).Unix())
+`, url, r.Run.ID, r.End.UTC().Format("2006-01-02T15:04:05.000Z"))
 	select {
 	case <-stopped:
 	case <-ctx.Done():

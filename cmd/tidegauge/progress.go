@@ -317,10 +317,10 @@ func colored(c *console) bool {
 	return terminalOf(c) != nil && noColor == ""
 }
 
-// widthOf returns the width of the terminal, 80 where there is none.
+// widthOf returns the width of the terminal; where there is none nothing needs to be cut short.
 func widthOf(c *console) int {
 	if f := terminalOf(c); f != nil {
 		return terminalWidth(f)
 	}
-	return 80
+	return 120
 }

@@ -22,6 +22,7 @@ func watch(t *testing.T, live bool, screen io.Writer) {
 	if p.live {
 		t.Fatal("a buffer is taken for a terminal")
 	}
+	p.width = func() int { return 80 }
 	if live {
 		p.live, p.updates = true, make(chan []string, 1)
 	}

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"tidegauge/cmd/tidegauge/internal/app"
@@ -34,6 +40,7 @@ type runFlags struct {
 	csvFullHistory  bool
 	exitCodeOnError int
 	locust          plan.Overrides
+	stopTimeout     locustDuration
 }
 
 func newRun(c *console) *cobra.Command {
@@ -50,8 +57,11 @@ Ctrl-C once ends the test gracefully and still writes everything; twice ends it 
 		Example: `  tidegauge run payments.yaml --test load
   tidegauge run payments.yaml --host http://localhost:8000 --users 50 --spawn-rate 10 --run-time 5m
   tidegauge run payments.yaml --csv results/load --json results/load.json`,
-		Args: cobra.ExactArgs(1),
+		Args: onePlan,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.given(cmd); err != nil {
+				return withCode(exitUsage, err)
+			}
 			p, err := readPlan(c, args[0])
 			if err != nil {
 				return err
@@ -61,6 +71,27 @@ Ctrl-C once ends the test gracefully and still writes everything; twice ends it 
 	}
 	f.register(cmd)
 	return cmd
+}
+
+// onePlan is cobra.ExactArgs(1), with a hint for those who write lists as Locust's command line takes them.
+func onePlan(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 && (cmd.Flags().Changed("tags") || cmd.Flags().Changed("exclude-tags")) {
+		return fmt.Errorf("one plan at a time, got %s; several tags are written --tags a,b or -T a -T b", strings.Join(args, " "))
+	}
+	return cobra.ExactArgs(1)(cmd, args)
+}
+
+// given takes over what was given on the command line where zero and "not given" differ.
+func (f *runFlags) given(cmd *cobra.Command) error {
+	for _, name := range []string{"users", "spawn-rate", "run-time"} {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Changed && flag.Value.String() == flag.DefValue {
+			return fmt.Errorf("--%s must be more than 0", name)
+		}
+	}
+	if cmd.Flags().Changed("stop-timeout") {
+		f.locust.StopTimeout = (*time.Duration)(&f.stopTimeout)
+	}
+	return nil
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
@@ -76,7 +107,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.VarP((*locustDuration)(&f.locust.RunTime), "run-time", "t", "stop after this long, as 300s, 20m, 1h30m")
 	flags.StringSliceVarP(&f.locust.Tags, "tags", "T", nil, "only tasks with at least one of these tags")
 	flags.StringSliceVarP(&f.locust.ExcludeTags, "exclude-tags", "E", nil, "leave out tasks with any of these tags")
-	flags.VarP((*locustDuration)(&f.locust.StopTimeout), "stop-timeout", "s", "how long running tasks may take to finish at the end")
+	flags.VarP(&f.stopTimeout, "stop-timeout", "s", "how long running tasks may take to finish at the end; 0 cuts them (default: the plan's)")
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
 	flags.StringVar(&f.csv, "csv", "", "write Locust's CSV files PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv, PREFIX_exceptions.csv")
 	flags.BoolVar(&f.csvFullHistory, "csv-full-history", false, "with --csv: a row per request name in the history, not only the aggregate")
@@ -175,7 +206,7 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 		return nil, err
 	}
 	fmt.Fprintln(c.out)
-	return r, errors.Join(err, r.WriteText(c.out, widthOf(c), colored(c)))
+	return r, errors.Join(err, printed(r.WriteText(c.out, widthOf(c), colored(c))))
 }
 
 func newCSV(prefix string, fullHistory bool) (*locust.Writer, error) {
@@ -183,7 +214,18 @@ func newCSV(prefix string, fullHistory bool) (*locust.Writer, error) {
 	if err != nil {
 		host = "local"
 	}
+	if err := os.MkdirAll(filepath.Dir(prefix), 0o755); err != nil {
+		return nil, fmt.Errorf("writing CSV files %s_*.csv: %w; nothing was sent", prefix, err)
+	}
 	return locust.New(locust.Options{Prefix: prefix, FullHistory: fullHistory, Node: host})
+}
+
+// printed says whose fault it is that a summary could not be written; that nobody reads any more is nobody's.
+func printed(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return withCode(exitStorage, err)
 }
 
 // tryJSON fails when the report could not be written, before anything is sent. It leaves an earlier report as it is.
@@ -191,32 +233,63 @@ func (f *runFlags) tryJSON() error {
 	if f.json == "" || f.json == "-" {
 		return nil
 	}
-	file, err := os.OpenFile(f.json, os.O_WRONLY|os.O_CREATE, 0o644)
+	_, err := os.Stat(f.json)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	if fresh {
+		err = os.MkdirAll(filepath.Dir(f.json), 0o755)
+	}
+	var file *os.File
+	if err == nil {
+		file, err = os.OpenFile(f.json, os.O_WRONLY|os.O_CREATE, 0o644)
+	}
+	if err == nil {
+		err = file.Close()
+	}
+	if err == nil && fresh {
+		err = os.Remove(f.json)
+	}
 	if err != nil {
 		return withCode(exitStorage, fmt.Errorf("writing the report: %w; nothing was sent", err))
 	}
-	return withCode(exitStorage, file.Close())
+	return nil
 }
 
+// writeJSON writes the report, whole or not at all where it goes to a file.
 func (f *runFlags) writeJSON(r *report.Report, out io.Writer) error {
 	if f.json == "" {
 		return nil
 	}
-	if f.json == "-" {
-		return withCode(exitStorage, r.WriteJSON(out))
+	var text bytes.Buffer
+	err := r.WriteJSON(&text)
+	if err == nil && f.json == "-" {
+		_, err = out.Write(text.Bytes())
+		return printed(err)
 	}
-	file, err := os.Create(f.json)
+	if err == nil {
+		if info, stat := os.Stat(f.json); stat == nil && !info.Mode().IsRegular() { // a device or a pipe
+			err = os.WriteFile(f.json, text.Bytes(), 0o644)
+		} else {
+			err = renameio.WriteFile(f.json, text.Bytes(), 0o644)
+		}
+	}
 	if err != nil {
 		return withCode(exitStorage, fmt.Errorf("writing the report: %w", err))
 	}
-	return withCode(exitStorage, errors.Join(r.WriteJSON(file), file.Close()))
+	return nil
 }
 
 // locustDuration is a flag that takes Go's durations and, as Locust does, a bare number of seconds.
 type locustDuration time.Duration
 
-func (d *locustDuration) String() string { return time.Duration(*d).String() }
-func (d *locustDuration) Type() string   { return "duration" }
+// String returns "" for 0, so that help shows no default that is not one.
+func (d *locustDuration) String() string {
+	if *d == 0 {
+		return ""
+	}
+	return time.Duration(*d).String()
+}
+
+func (d *locustDuration) Type() string { return "duration" }
 
 func (d *locustDuration) Set(text string) error {
 	v, err := time.ParseDuration(text)

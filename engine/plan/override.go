@@ -9,13 +9,13 @@ import (
 
 // Overrides are what Locust's flags say about a test, with Locust's meaning. Zero: as the plan says.
 type Overrides struct {
-	Host        string        // --host: the base URL of the target
-	Users       int           // --users: the load becomes a closed one of so many users
-	SpawnRate   float64       // --spawn-rate: users started per second
-	RunTime     time.Duration // --run-time: the test ends after this time; a last steady stage is made longer where needed
-	Tags        []string      // --tags: instead of the test's
-	ExcludeTags []string      // --exclude-tags: instead of the test's
-	StopTimeout time.Duration // --stop-timeout
+	Host        string         // --host: the base URL of the target
+	Users       int            // --users: the load becomes a closed one of so many users
+	SpawnRate   float64        // --spawn-rate: users started per second
+	RunTime     time.Duration  // --run-time: the test ends after this time; a last steady stage is made longer where needed
+	Tags        []string       // --tags: instead of the test's
+	ExcludeTags []string       // --exclude-tags: instead of the test's
+	StopTimeout *time.Duration // --stop-timeout; nil: as the plan says
 }
 
 // Override returns a test, chosen as by [Plan.Test], as it is with overrides. The test of the plan stays as it is; the host
@@ -45,11 +45,11 @@ func (p *Plan) Override(name string, o Overrides) (*Test, error) {
 	if len(o.ExcludeTags) > 0 {
 		t.ExcludeTags = o.ExcludeTags
 	}
-	if o.StopTimeout < 0 {
-		errs = append(errs, fmt.Errorf("--stop-timeout: %v is negative, expected a duration", o.StopTimeout))
-	}
-	if o.StopTimeout > 0 {
-		t.StopTimeout = o.StopTimeout
+	if stop := o.StopTimeout; stop != nil {
+		if *stop < 0 {
+			errs = append(errs, fmt.Errorf("--stop-timeout: %v is negative, expected a duration", *stop))
+		}
+		t.StopTimeout = *stop
 	}
 	problems := p.unknownWords(&t)
 	if len(errs)+len(problems) == 0 {

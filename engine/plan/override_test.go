@@ -78,7 +78,7 @@ func parseOverridden(t *testing.T) *Plan {
 func TestOverrideRest(t *testing.T) {
 	p := parseOverridden(t)
 	got, err := p.Override("users", Overrides{
-		Host: "https://other.test/", Tags: []string{"a"}, ExcludeTags: []string{"c"}, StopTimeout: time.Minute,
+		Host: "https://other.test/", Tags: []string{"a"}, ExcludeTags: []string{"c"}, StopTimeout: new(time.Minute),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestOverrideErrors(t *testing.T) {
 		{"users", Overrides{Users: -1}, "--users: -1, expected a number from 1 to 1000000"},
 		{"users", Overrides{SpawnRate: -1}, "--spawn-rate: -1, expected users per second, more than 0"},
 		{"users", Overrides{RunTime: -1}, "--run-time: -1ns, expected more than 0 and at most a year"},
-		{"users", Overrides{StopTimeout: -1}, "--stop-timeout: -1ns is negative, expected a duration"},
+		{"users", Overrides{StopTimeout: new(time.Duration(-1))}, "--stop-timeout: -1ns is negative, expected a duration"},
 		{"rate", Overrides{SpawnRate: 5}, "--spawn-rate: the test has arrivals, which start no users one by one; give --users too, to make it one of users"},
 		{"ramp", Overrides{RunTime: time.Hour}, "--run-time: the test ends after 10s with a ramp, and cannot last 1h0m0s, expected a shorter time or a test that ends with a steady load"},
 		{"users", Overrides{Tags: []string{"x"}}, `--tags: unknown tag "x", expected one of "a", "b", "c" or "unique"`},

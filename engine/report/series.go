@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"tidegauge/engine/hist"
@@ -62,9 +63,17 @@ func (c *series) add(s *measure.Snapshot) {
 }
 
 func (c *series) report(start time.Time) []Point {
-	out := make([]Point, len(c.points))
-	for i := range c.points {
-		p := &c.points[i]
+	points := c.points
+	// What came after the last full interval is no point of its own: a rate over a few milliseconds means nothing.
+	if n := len(points); n > 1 && points[n-1].to.Sub(points[n-1].from) < c.width/2 {
+		points = slices.Clone(points[:n-1])
+		last := &points[n-2]
+		last.times = *last.times.Clone()
+		last.merge(&c.points[n-1])
+	}
+	out := make([]Point, len(points))
+	for i := range points {
+		p := &points[i]
 		length := p.to.Sub(p.from)
 		out[i] = Point{
 			At: seconds(p.from.Sub(start)), Seconds: seconds(length), Requests: p.finished, Failures: p.failed,

@@ -46,5 +46,15 @@ func columns(points []Point, n int, value func(*Point) float64) []float64 {
 		k = min(max(k, 0), n-1)
 		out[k] = max(out[k], value(p))
 	}
+	// Points are not all equally long: a column in which none has its middle shows the one that covers the column's.
+	for k, i := 0, 0; k < n && length > 0; k++ {
+		middle := begin + (float64(k)+0.5)/float64(n)*length
+		for i < len(points)-1 && points[i].At+points[i].Seconds < middle {
+			i++
+		}
+		if out[k] < 0 && points[i].At <= middle {
+			out[k] = value(&points[i])
+		}
+	}
 	return out
 }

@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -142,15 +143,20 @@ func (w *Writer) Consume(_ context.Context, s *measure.Snapshot) error {
 	return errors.Join(err, w.append(w.historyRows(s.PeakUsers, totals)))
 }
 
+// entryFor names a request as Locust does: a name that begins with the method, as the plan's default, goes without it.
+func entryFor(r measure.Request) entry {
+	return entry{r.Method, strings.TrimPrefix(r.Name, r.Method+" ")}
+}
+
 // entriesOf returns the rows there will be, and which of them each request belongs to.
 func entriesOf(names *measure.Names) (entries []entry, entryOf []int) {
 	for _, r := range names.Requests {
-		entries = append(entries, entry{r.Method, r.Name})
+		entries = append(entries, entryFor(r))
 	}
 	slices.SortFunc(entries, compareEntries)
 	entries = slices.Compact(entries)
 	for _, r := range names.Requests {
-		i, _ := slices.BinarySearchFunc(entries, entry{r.Method, r.Name}, compareEntries)
+		i, _ := slices.BinarySearchFunc(entries, entryFor(r), compareEntries)
 		entryOf = append(entryOf, i)
 	}
 	return entries, entryOf
@@ -258,7 +264,7 @@ func failureRows(s *measure.Snapshot) [][]string {
 	for i := range s.Failures {
 		f := s.Failures[i]
 		r := s.Names.Requests[f.Request]
-		key := [3]string{r.Method, r.Name, f.Outcome.String() + ": " + f.Detail}
+		key := [3]string{r.Method, entryFor(r).name, f.Outcome.String() + ": " + f.Detail}
 		m, ok := merged[key]
 		if !ok {
 			merged[key] = &f

@@ -22,7 +22,7 @@ var names = &measure.Names{
 	Requests: []measure.Request{
 		{Class: "A", Name: "/pay", Method: "POST"},
 		{Class: "B", Name: "/pay", Method: "POST"},
-		{Class: "B", Name: "/list", Method: "GET"},
+		{Class: "B", Name: "GET /list", Method: "GET"},
 	},
 }
 
