@@ -29,14 +29,15 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as a user would, against servers on loopback that behave and that do not:
 //
-//	$OK       answers 200 {"status":"ok"}; /slow after the client has gone; /missing/ 404; POST / 201
+//	$OK       answers 200 {"status":"ok"}; /slow and /slow/ after the client has gone; /missing/ 404; POST / 201
 //	$REFUSED  a port on which nothing listens
 //	$GARBAGE  answers with something that is not HTTP
 //	$ENDLESS  answers with a body that never ends
 //	$RESET    closes every connection after the request
 func TestScripts(t *testing.T) {
 	requests := make(chan struct{}, 10_000)
-	ok := httptest.NewServer(okHandler(requests))
+	held := make(chan struct{}, 10_000)
+	ok := httptest.NewServer(okHandler(requests, held))
 	t.Cleanup(ok.Close)
 	env := map[string]string{
 		"OK":      ok.URL,
@@ -61,6 +62,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"crlf":     cmdCRLF,
 			"exits":    cmdExits,
+			"held":     func(ts *testscript.TestScript, _ bool, args []string) { awaitServed(ts, held, args) },
 			"hold":     cmdHold,
 			"served":   func(ts *testscript.TestScript, _ bool, args []string) { awaitServed(ts, requests, args) },
 			"readonly": cmdReadOnly,
@@ -69,8 +71,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// okHandler notes each request to /counted in requests.
-func okHandler(requests chan<- struct{}) http.Handler {
+// okHandler notes each request to /counted in requests, and each that /slow/ holds until its client has gone in held.
+func okHandler(requests, held chan<- struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/counted" {
@@ -83,6 +85,10 @@ func okHandler(requests chan<- struct{}) http.Handler {
 		fmt.Fprintln(w, `{"status":"ok","id":"a1"}`)
 	})
 	mux.HandleFunc("/missing/", http.NotFound)
+	mux.HandleFunc("/slow/", func(_ http.ResponseWriter, r *http.Request) {
+		held <- struct{}{}
+		<-r.Context().Done()
+	})
 	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	return mux
 }
@@ -168,7 +174,7 @@ func cmdHold(ts *testscript.TestScript, _ bool, dirs []string) {
 	}
 }
 
-// awaitServed waits until so many requests were made to $OK/counted.
+// awaitServed waits until so many requests were made to $OK/counted, or $OK/slow/.
 func awaitServed(ts *testscript.TestScript, requests <-chan struct{}, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: served COUNT")

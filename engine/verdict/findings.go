@@ -24,7 +24,7 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	}
 	var findings []Finding
 	for _, check := range []func() *Finding{
-		j.books, j.unreachable, j.nothing, j.aborted, j.stopped, j.late, j.slow, j.dropped, j.excepted, j.failed,
+		j.books, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed,
 	} {
 		if f := check(); f != nil {
 			findings = append(findings, *f)

@@ -182,6 +182,10 @@ func TestFindings(t *testing.T) {
 			f.judge.Stopped(f.start.Add(79 * time.Second))
 			return f.usual(ok100)
 		}, Inconclusive, CodeStopped, "ended after 1m19s of 1m20s"},
+		{"stopped before anything was answered", []plan.Objective{p95(0.2)}, func(f *fakeRun) Verdict {
+			f.seconds(20, work{n: 1, outcome: protocol.Cut})
+			return f.end()
+		}, Inconclusive, CodeStopped, "the run was ended after 21s of 1m20s"},
 		{"no objectives, failures", nil, func(f *fakeRun) Verdict {
 			return f.usual(ok100)
 		}, Fail, CodeFailures, "the plan names no objectives; 1,000 of 7,000 requests failed"},
