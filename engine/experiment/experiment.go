@@ -28,7 +28,7 @@ import (
 const (
 	// checkpointEvery is how much of a run can be missing from its folder after a kill -9.
 	checkpointEvery = 10 * time.Second
-	// endWithin is how long the last writes of a run may take once it was cancelled.
+	// endWithin is how long judging a run may take, and then again its last writes.
 	endWithin = 20 * time.Second
 	// summaryWidth is that of the summary kept in the run's folder.
 	summaryWidth = 100
@@ -47,6 +47,20 @@ type Lab struct {
 	History *history.History
 	Version string             // of tidegauge
 	Expose  func(http.Handler) // given the /metrics of each run as it starts; nil: nobody pulls
+
+	shown *telemetry.Provider // of the last run: it can be pulled until the next begins
+}
+
+// Close releases what the last experiment left to be pulled.
+func (l *Lab) Close(ctx context.Context) error { return l.show(ctx, nil) }
+
+func (l *Lab) show(ctx context.Context, p *telemetry.Provider) error {
+	before := l.shown
+	l.shown = p
+	if before == nil {
+		return nil
+	}
+	return before.Shutdown(ctx)
 }
 
 // Options say what to run.
@@ -105,9 +119,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	})
 	close(ran)
 	watching.Wait()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
-	defer cancel()
-	return e.finish(ctx, result, err)
+	return e.finish(context.WithoutCancel(ctx), result, err)
 }
 
 // experiment is one run of a Lab under way.
@@ -116,6 +128,7 @@ type experiment struct {
 	o         Options
 	record    *history.Run
 	telemetry *telemetry.Provider
+	exporter  metric.Exporter // to the store
 	judge     *verdict.Judge
 	collector *report.Collector
 
@@ -132,12 +145,16 @@ func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
 	if err != nil {
 		return err
 	}
+	e.exporter = exporter
 	e.telemetry, err = telemetry.New(telemetry.Options{
 		Run: meta.ID, Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels, Version: meta.Version,
 		Instance:  meta.Machine.Host,
 		Exporters: []metric.Exporter{exporter},
 	})
 	if err != nil {
+		return err
+	}
+	if err := e.lab.show(ctx, e.telemetry); err != nil {
 		return err
 	}
 	if e.lab.Expose != nil {
@@ -181,12 +198,20 @@ func (e *experiment) finish(ctx context.Context, result run.Result, runErr error
 	if result.SinkErrors != nil {
 		kept = append(kept, result.SinkErrors)
 	}
-	v := e.judge.Verdict(ctx)
+	// Objectives that ask the store may take their time, but not what the rest of the end needs.
+	judging, done := context.WithTimeout(ctx, endWithin)
+	v := e.judge.Verdict(judging)
+	done()
+	ctx, done = context.WithTimeout(ctx, endWithin)
+	defer done()
 	// The answers come after the end of the series: they are what is to be seen of the run from now on.
 	if err := e.lab.Store.EndSeries(ctx, "run", id, time.Now()); err != nil {
 		kept = append(kept, err)
 	}
 	if err := e.telemetry.Finish(ctx, results(&v, time.Now())); err != nil {
+		kept = append(kept, err)
+	}
+	if err := e.exporter.Shutdown(ctx); err != nil {
 		kept = append(kept, err)
 	}
 	for _, err := range kept {

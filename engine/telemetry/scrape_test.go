@@ -51,9 +51,6 @@ func measured(t *testing.T) *Provider {
 
 func TestTextFormat(t *testing.T) {
 	p := measured(t)
-	if err := p.Finish(t.Context(), Results{Time: start, Verdict: Failed, Objectives: map[string]Answer{"p95 < 1s": Failed}}); err != nil {
-		t.Fatal(err)
-	}
 	got, contentType := scrape(t, p.Handler(), "text/plain")
 	if !strings.HasPrefix(contentType, "text/plain; version=0.0.4") {
 		t.Errorf("content type %q", contentType)
@@ -182,5 +179,31 @@ func TestScrapesWhileTheRunGoesOn(t *testing.T) {
 	}
 	if body, _ := scrape(t, h, "text/plain"); len(body) != 0 {
 		t.Errorf("after Shutdown: %s", body)
+	}
+}
+
+// TestAfterTheRun: who pulls later finds what was counted and the answers, and no gauge of a run that is over.
+func TestAfterTheRun(t *testing.T) {
+	p := measured(t)
+	if err := p.Finish(t.Context(), Results{Time: start, Verdict: Failed, Objectives: map[string]Answer{"p95 < 1s": Failed}}); err != nil {
+		t.Fatal(err)
+	}
+	body, _ := scrape(t, p.Handler(), "text/plain")
+	for line, want := range map[string]bool{
+		"\ntidegauge_requests_total{":             true,
+		"\ntidegauge_response_time_seconds_sum{": true,
+		"\ntidegauge_verdict{":                   true,
+		"\ntidegauge_objective{":                 true,
+		"\ntidegauge_users{":                     false,
+		"\ntidegauge_stage{":                     false,
+		"\ntidegauge_run_info{":                  false,
+	} {
+		if got := bytes.Contains(body, []byte(line)); got != want {
+			t.Errorf("after the run: %q found %v, want %v", line, got, want)
+		}
+	}
+	problems, err := promlint.New(bytes.NewReader(body)).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("promlint: %v %v", problems, err)
 	}
 }

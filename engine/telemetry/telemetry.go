@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -128,17 +129,21 @@ type Results struct {
 }
 
 // Finish exports the verdict and the answers to the objectives, after the final snapshot. Where the series of a run are
-// made stale at its end, Finish comes after that: its one point is meant to be found for a while. Its errors are like
-// Consume's.
+// made stale at its end, Finish comes after that: its one point is meant to be found for a while. Who pulls finds the
+// answers and what was counted from then on, and no gauge of a run that is over. Its errors are like Consume's.
 func (p *Provider) Finish(ctx context.Context, r Results) error {
 	verdicts := answers(p.labels, r, p.next(r.Time))
+	shown := verdicts
 	if before := p.current.Load(); before != nil {
-		all := append(append([]metricdata.Metrics{}, *before...), verdicts...)
-		p.current.Store(&all)
-	} else {
-		p.current.Store(&verdicts)
+		shown = append(slices.DeleteFunc(slices.Clone(*before), isGauge), verdicts...)
 	}
+	p.current.Store(&shown)
 	return p.export(ctx, verdicts)
+}
+
+func isGauge(m metricdata.Metrics) bool {
+	_, is := m.Data.(metricdata.Gauge[float64])
+	return is
 }
 
 // Shutdown releases what the provider holds; the handler has nothing to show then. The exporters are the caller's. A

@@ -109,6 +109,9 @@ func (a *App) Stop(ctx context.Context) error {
 	} else if a.listener != nil {
 		failures = append(failures, a.listener.Close())
 	}
+	if err := a.Lab.Close(ctx); err != nil {
+		failures = append(failures, err)
+	}
 	if err := a.store.Close(); err != nil {
 		failures = append(failures, fmt.Errorf("closing the store: %w", err))
 	}
