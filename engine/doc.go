@@ -15,7 +15,7 @@
 //
 // Imports go from a higher level to a lower one, never sideways, never up; between folders cmd → exporters, grafana →
 // engine. layers_test.go holds this table and fails on an import that goes another way, on a package that is missing
-// here, and on a heavy dependency that shows up where the table does not have it.
+// here, and on a heavy dependency outside of the packages that its own list allows it in.
 //
 //	level  package                      purpose                                                              heavy imports
 //	0      engine/catalog               lists every metric we emit: name, unit, help, labels                 otlptranslator
