@@ -11,20 +11,22 @@ import (
 
 // encodingVersion is the first byte of every encoding of Totals.
 //
-// Then follow, all numbers as uvarints: how many classes, requests, checks, outcomes and phases there are; each class with
-// its books, its exceptions and its histograms (iteration duration, lateness, the phases); each request with its books, its
+// Then follow, all numbers as uvarints: how many classes, requests, checks, outcomes, phases and resources there are; each
+// class with its books, its exceptions, its requests that failed for want of each resource, and its histograms (iteration duration, lateness, the phases); each request with its books, its
 // bytes sent and received, the set of its outcomes that occurred as a bit mask, and for each of these its response and its
 // service times; each check with how often it passed and failed. A histogram has its length before it, 0 for an empty one.
-const encodingVersion = 1
+// Version 1 knew no resources.
+const encodingVersion = 2
 
 // AppendBinary appends a compact encoding of t (encoding.BinaryAppender): about two bytes for each bucket that has a count.
 func (t *Totals) AppendBinary(b []byte) ([]byte, error) {
 	w := writer{b: append(b, encodingVersion)}
-	w.uvarints(uint64(len(t.Classes)), uint64(len(t.Requests)), uint64(len(t.Checks)), uint64(protocol.Outcomes), uint64(Phases))
+	w.uvarints(uint64(len(t.Classes)), uint64(len(t.Requests)), uint64(len(t.Checks)), uint64(protocol.Outcomes), uint64(Phases), uint64(protocol.Resources))
 	for i := range t.Classes {
 		c := &t.Classes[i]
 		w.books(&c.Iterations)
 		w.uvarints(c.Exceptions)
+		w.uvarints(c.Exhausted[:]...)
 		w.histogram(&c.IterationDuration)
 		w.histogram(&c.Lateness)
 		for p := range c.Phases {
@@ -80,7 +82,8 @@ func (w *writer) histogram(h *hist.Histogram) {
 }
 
 // UnmarshalBinary sets t from what AppendBinary wrote; any other input is an error, never a panic, and leaves t as it was.
-// Whatever the input claims, it makes no more rows than it has bytes for. What was written when there were fewer outcomes or phases is read with the new ones empty.
+// Whatever the input claims, it makes no more rows than it has bytes for. What was written by
+// an older version, or when there were fewer outcomes, phases or resources, is read with the new ones empty.
 func (t *Totals) UnmarshalBinary(b []byte) error {
 	r := reader{rest: b}
 	got, err := r.totals()
@@ -110,18 +113,22 @@ func (r *reader) totals() (*Totals, error) {
 	if len(r.rest) == 0 {
 		return nil, errShort
 	}
-	if v := r.rest[0]; v != encodingVersion {
-		return nil, fmt.Errorf("version %d, want %d: they are not totals or were written by another version of tidegauge", v, encodingVersion)
+	version := r.rest[0]
+	if version < 1 || version > encodingVersion {
+		return nil, fmt.Errorf("version %d, want at most %d: they are not totals or were written by another version of tidegauge", version, encodingVersion)
 	}
 	r.rest = r.rest[1:]
 	classes, requests, checks := r.uvarint(), r.uvarint(), r.uvarint()
-	outcomes, phases := r.uvarint(), r.uvarint()
+	outcomes, phases, resources := r.uvarint(), r.uvarint(), uint64(0)
+	if version > 1 {
+		resources = r.uvarint()
+	}
 	if r.err != nil {
 		return nil, r.err
 	}
-	if outcomes > uint64(protocol.Outcomes) || phases > uint64(Phases) {
-		return nil, fmt.Errorf("%d outcomes and %d phases, know %d and %d: they were written by a newer version of tidegauge",
-			outcomes, phases, protocol.Outcomes, Phases)
+	if outcomes > uint64(protocol.Outcomes) || phases > uint64(Phases) || resources > uint64(protocol.Resources) {
+		return nil, fmt.Errorf("%d outcomes, %d phases and %d resources, know %d, %d and %d: they were written by a newer version of tidegauge",
+			outcomes, phases, resources, protocol.Outcomes, Phases, protocol.Resources)
 	}
 	room := uint64(len(r.rest))
 	if classes > room/leastClass || requests > room/leastRequest || checks > room/leastCheck {
@@ -133,7 +140,7 @@ func (r *reader) totals() (*Totals, error) {
 		Checks:   make([]CheckTotals, checks),
 	}
 	for i := range t.Classes {
-		r.class(&t.Classes[i], int(phases))
+		r.class(&t.Classes[i], int(phases), int(resources))
 	}
 	for i := range t.Requests {
 		r.request(&t.Requests[i], int(outcomes))
@@ -147,9 +154,12 @@ func (r *reader) totals() (*Totals, error) {
 	return t, r.err
 }
 
-func (r *reader) class(c *ClassTotals, phases int) {
+func (r *reader) class(c *ClassTotals, phases, resources int) {
 	c.Iterations = r.books()
 	c.Exceptions = r.uvarint()
+	for k := range resources {
+		c.Exhausted[k] = r.uvarint()
+	}
 	r.histogram(&c.IterationDuration)
 	r.histogram(&c.Lateness)
 	for p := range phases {

@@ -95,6 +95,9 @@ type ClassTotals struct {
 	Lateness   hist.Histogram
 	Phases     [Phases]hist.Histogram // seconds; a phase that did not take place is not recorded
 	Exceptions uint64                 // expressions of the plan that failed while running
+	// Exhausted counts requests that failed since we ran out of something, by what it was. They have their place in the
+	// books and their outcome like all others.
+	Exhausted [protocol.Resources]uint64
 }
 
 // CheckTotals counts the results of one check.

@@ -421,6 +421,9 @@ func equalTotals(t *testing.T, what string, got, want *Totals) {
 		if got.Classes[i].Exceptions != want.Classes[i].Exceptions {
 			t.Errorf("%s: %d exceptions, want %d", what, got.Classes[i].Exceptions, want.Classes[i].Exceptions)
 		}
+		if got.Classes[i].Exhausted != want.Classes[i].Exhausted {
+			t.Errorf("%s: exhausted %v, want %v", what, got.Classes[i].Exhausted, want.Classes[i].Exhausted)
+		}
 	}
 	for i := range want.Checks {
 		if got.Checks[i] != want.Checks[i] {

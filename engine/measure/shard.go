@@ -63,6 +63,13 @@ func (s *Shard) Late(class int, d time.Duration) {
 	s.page.Classes[class].Lateness.Record(seconds(d))
 }
 
+// Exhaust notes that a request of a class failed since we ran out of something. It is observed like any other.
+func (s *Shard) Exhaust(class int, what protocol.Resource) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.page.Classes[class].Exhausted[what]++
+}
+
 // FinishIteration notes that an iteration came to its end.
 func (s *Shard) FinishIteration(class int, intended, finished time.Time) {
 	s.mu.Lock()

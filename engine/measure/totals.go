@@ -87,6 +87,9 @@ func (t *Totals) Merge(o *Totals) {
 		c, from := &t.Classes[i], &o.Classes[i]
 		c.Iterations.add(from.Iterations)
 		c.Exceptions += from.Exceptions
+		for k := range from.Exhausted {
+			c.Exhausted[k] += from.Exhausted[k]
+		}
 	}
 	for i := range o.Requests {
 		r, from := &t.Requests[i], &o.Requests[i]
@@ -109,6 +112,9 @@ func (t *Totals) Subtract(earlier *Totals) {
 		c, from := &t.Classes[i], &earlier.Classes[i]
 		c.Iterations.subtract(from.Iterations)
 		subtract(&c.Exceptions, from.Exceptions)
+		for k := range from.Exhausted {
+			subtract(&c.Exhausted[k], from.Exhausted[k])
+		}
 	}
 	for i := range earlier.Requests {
 		r, from := &t.Requests[i], &earlier.Requests[i]
@@ -138,7 +144,8 @@ func (t *Totals) Clone() *Totals {
 // reset empties t and keeps its memory.
 func (t *Totals) reset() {
 	for i := range t.Classes {
-		t.Classes[i].Iterations, t.Classes[i].Exceptions = Books{}, 0
+		c := &t.Classes[i]
+		c.Iterations, c.Exceptions, c.Exhausted = Books{}, 0, [protocol.Resources]uint64{}
 	}
 	for i := range t.Requests {
 		r := &t.Requests[i]

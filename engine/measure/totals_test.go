@@ -34,6 +34,7 @@ func record(r *Recorder, seed uint64, n int) {
 		}
 		if i%100 == 0 {
 			r.Except(class, "task", "message", now)
+			s.Exhaust(class, protocol.Resource(1+rnd.IntN(protocol.Resources-1)))
 		}
 	}
 }
@@ -121,6 +122,9 @@ func TestSubtractLeavesWhatCameSince(t *testing.T) {
 		if total.Classes[i].Exceptions != since.Classes[i].Exceptions {
 			t.Errorf("class %d: %d exceptions, want %d", i, total.Classes[i].Exceptions, since.Classes[i].Exceptions)
 		}
+		if got, want := total.Classes[i].Exhausted, since.Classes[i].Exhausted; got != want {
+			t.Errorf("class %d: exhausted %v, want %v", i, got, want)
+		}
 	}
 	// The other way round nothing goes below 0.
 	since.Subtract(earlier)
@@ -170,8 +174,8 @@ func TestTotalsEncodingRoundTrip(t *testing.T) {
 	}
 }
 
-// The stored form of a run must stay readable: this is what version 1 wrote.
-func TestDecodeTotalsOfVersion1(t *testing.T) {
+// The stored form of a run must stay readable: this is what versions 1 and 2 wrote.
+func TestDecodeTotalsOfOlderVersions(t *testing.T) {
 	r := New(&Names{Classes: []string{"A"}, Requests: []Request{{Class: "A"}}, Checks: []Check{{}}}, Options{Shards: 1})
 	s := r.Shard(0)
 	s.Intend(0, 4)
@@ -179,25 +183,34 @@ func TestDecodeTotalsOfVersion1(t *testing.T) {
 	s.Observe(&Observation{Outcome: protocol.Status, Intended: noon, Sent: noon, Finished: noon, BytesSent: 7, BytesReceived: 300})
 	s.Check(0, false)
 	r.Except(0, "task", "message", noon)
+	s.Exhaust(0, protocol.Ports)
 	// A histogram of 28 bytes: version, one zero, no buckets; sum, min and max are 0.
 	zero := "\x1c\x01\x01\x00\x00" + strings.Repeat("\x00", 24)
 	got, err := take(r).AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "\x01\x01\x01\x01\x0a\x06" +
-		"\x04\x00\x00\x00\x00" + "\x01" + "\x00\x00" + "\x00\x00\x00\x00\x00\x00" +
-		"\x01\x01\x00\x01\x00" + "\x07\xac\x02" + "\x04" + zero + zero +
-		"\x00\x01"
-	if string(got) != want {
-		t.Errorf("encoded\n%x, want\n%x", got, want)
+	of := func(version, resources, exhausted string) string {
+		return version + "\x01\x01\x01\x0a\x06" + resources +
+			"\x04\x00\x00\x00\x00" + "\x01" + exhausted + "\x00\x00" + "\x00\x00\x00\x00\x00\x00" +
+			"\x01\x01\x00\x01\x00" + "\x07\xac\x02" + "\x04" + zero + zero +
+			"\x00\x01"
 	}
-	var back Totals
-	if err := back.UnmarshalBinary([]byte(want)); err != nil {
-		t.Fatal(err)
+	v1, v2 := of("\x01", "", ""), of("\x02", "\x04", "\x00\x00\x01\x00")
+	if string(got) != v2 {
+		t.Errorf("encoded\n%x, want\n%x", got, v2)
 	}
-	if b := back.Requests[0]; b.BytesReceived != 300 || b.Outcomes[protocol.Status].ServiceTime.Count() != 1 || back.Checks[0].Failed != 1 {
-		t.Errorf("decoded %+v", back)
+	for ports, stored := range []string{v1, v2} {
+		var back Totals
+		if err := back.UnmarshalBinary([]byte(stored)); err != nil {
+			t.Fatal(err)
+		}
+		if b := back.Requests[0]; b.BytesReceived != 300 || b.Outcomes[protocol.Status].ServiceTime.Count() != 1 || back.Checks[0].Failed != 1 {
+			t.Errorf("decoded %+v", back)
+		}
+		if c := back.Classes[0]; c.Exceptions != 1 || c.Exhausted != [protocol.Resources]uint64{protocol.Ports: uint64(ports)} {
+			t.Errorf("decoded %d exceptions, exhausted %v; want 1 and %d ports", c.Exceptions, c.Exhausted, ports)
+		}
 	}
 }
 
@@ -208,7 +221,9 @@ func TestDecodeTotalsRefuses(t *testing.T) {
 	}
 	for _, c := range []struct{ name, in, want string }{
 		{"nothing", "", "end too early"},
-		{"another version", "\x02" + string(good[1:]), "version 2, want 1"},
+		{"another version", "\x03" + string(good[1:]), "version 3, want at most 2"},
+		{"no version", "\x00" + string(good[1:]), "version 0, want"},
+		{"more resources", "\x02\x00\x00\x00\x0a\x06\x05", "newer version"},
 		{"one byte more", string(good) + "x", "1 bytes after their end"},
 		{"more outcomes", "\x01\x00\x00\x00\x0b\x06", "newer version"},
 		{"more phases", "\x01\x00\x00\x00\x0a\x07", "newer version"},

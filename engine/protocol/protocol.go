@@ -39,6 +39,39 @@ func (o Outcome) String() string {
 // Failed reports whether the outcome counts as a failure of the target: everything but OK and Cut.
 func (o Outcome) Failed() bool { return o != OK && o != Cut }
 
+// Resource is something that tidegauge's own machine can run out of. A request that fails for want of one fails like any
+// other, but says nothing of the target.
+type Resource uint8
+
+// The resources. Their order is part of the stored format of a run: append, never insert.
+const (
+	NoResource Resource = iota // the failure has another reason
+	Files                      // file descriptors, of the process or the system
+	Ports                      // local ports
+	Memory                     // memory or buffers for sockets
+
+	Resources = int(Memory) + 1 // how many resources there are, NoResource included
+)
+
+// String returns the resource in words.
+func (r Resource) String() string {
+	if int(r) >= Resources {
+		return "invalid"
+	}
+	return [Resources]string{"nothing", "open files", "local ports", "memory for connections"}[r]
+}
+
+// Remedy returns what to do where the resource has run out, in words that can follow a semicolon.
+func (r Resource) Remedy() string {
+	if int(r) >= Resources {
+		return ""
+	}
+	return [Resources]string{
+		"", "raise the limit (ulimit -n)", "widen net.ipv4.ip_local_port_range, or ask for fewer new connections",
+		"give it more memory, or ask for fewer users",
+	}[r]
+}
+
 // Field is one header field.
 type Field struct{ Name, Value string }
 
@@ -72,7 +105,8 @@ type Response struct {
 	Finished                 time.Time // after the last byte of the answer, or when the failure was known
 	BytesSent, BytesReceived int64     // on the wire, headers included, TLS framing not
 	Timings                  Timings
-	Detail                   string // what went wrong, in words for a person; empty for OK
+	Detail                   string   // what went wrong, in words for a person; empty for OK
+	Exhausted                Resource // what of our own the request failed for want of, if it did
 }
 
 // Client sends the requests of one virtual user, over connections and with cookies of its own.

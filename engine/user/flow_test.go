@@ -348,3 +348,32 @@ func TestOversleep(t *testing.T) {
 		})
 	})
 }
+
+// TestExhausted: a request that failed since we ran out of something is in the books like any other, and counted; one that
+// got its answer is not, whatever else its response says.
+func TestExhausted(t *testing.T) {
+	n := 0
+	r := newRig(t, "classes: {A: {tasks: [{get: /a}]}}",
+		client(func(_ context.Context, _ *protocol.Request, resp *protocol.Response) protocol.Outcome {
+			n++
+			switch resp.Exhausted = protocol.Files; n {
+			case 1:
+				resp.Status = 500
+				return protocol.OK
+			case 2:
+				return protocol.Cut
+			case 3:
+				resp.Exhausted = protocol.NoResource
+			}
+			resp.Detail = "out of files"
+			return protocol.Refused
+		}))
+	r.iterate(5, func(s *measure.Snapshot) {
+		if want := [protocol.Resources]uint64{protocol.Files: 2}; s.Total.Classes[0].Exhausted != want {
+			t.Errorf("exhausted %v, want %v", s.Total.Classes[0].Exhausted, want)
+		}
+		if got, want := outcomes(&s.Total.Requests[0]), map[string]uint64{"status": 1, "cut": 1, "refused": 3}; !maps.Equal(got, want) {
+			t.Errorf("outcomes %v, want %v", got, want)
+		}
+	})
+}

@@ -152,6 +152,9 @@ func (s *Session) send(ctx context.Context, t *task, r *request, due time.Time) 
 	s.shard.StartRequest(r.index)
 	outcome := s.client.Do(ctx, &s.request, &s.response)
 	detail := s.response.Detail
+	if own := s.response.Exhausted; own != protocol.NoResource && outcome.Failed() {
+		s.shard.Exhaust(s.index, own)
+	}
 	var fault error
 	switch {
 	case outcome == protocol.OK:

@@ -24,7 +24,7 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	}
 	var findings []Finding
 	for _, check := range []func() *Finding{
-		j.books, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed,
+		j.books, j.generator, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed,
 	} {
 		if f := check(); f != nil {
 			findings = append(findings, *f)
@@ -50,6 +50,7 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 
 // doubt says why missed objectives may be our own doing.
 type doubt struct {
+	every string // of all of them
 	speed string // of latency, rate and count
 	count string // of counts not reached
 }
@@ -58,6 +59,8 @@ func (j *Judge) doubtOf(findings []Finding) doubt {
 	var d doubt
 	for _, f := range findings {
 		switch f.Code {
+		case CodeGenerator:
+			d.every = "the generator ran out of " + ranOutOf(&j.final.exhausted)
 		case CodeLateness:
 			d.speed = "the generator was late"
 		case CodeStartRate:
@@ -73,6 +76,8 @@ func (j *Judge) doubtOf(findings []Finding) doubt {
 func (d doubt) applies(o *plan.Objective) string {
 	reached := o.Op != "<" && o.Op != "<="
 	switch {
+	case d.every != "":
+		return d.every
 	case timed(o):
 		return d.speed
 	case o.Metric == plan.Rate && reached:
@@ -100,8 +105,41 @@ func (j *Judge) books() *Finding {
 		strings.Join(f.unbalanced, ", "), sum(f.iterations), sum(f.requests))}
 }
 
+// generator finds that requests failed for want of something of our own.
+func (j *Judge) generator() *Finding {
+	e := &j.final.exhausted
+	var n uint64
+	var remedies []string
+	for i, count := range e {
+		if count > 0 {
+			n += count
+			remedies = append(remedies, protocol.Resource(i).Remedy())
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeGenerator, Message: fmt.Sprintf(
+		"the generator ran out of %s: %s failed for that, through no fault of the target; %s",
+		ranOutOf(e), requests(n), strings.Join(remedies, "; "))}
+}
+
+// ranOutOf names the resources that were lacking.
+func ranOutOf(e *[protocol.Resources]uint64) string {
+	var names []string
+	for i, n := range e {
+		if n > 0 {
+			names = append(names, protocol.Resource(i).String())
+		}
+	}
+	return strings.Join(names, " and ")
+}
+
 func (j *Judge) unreachable() *Finding {
 	f := j.final
+	if j.generator() != nil {
+		return nil // who did not get to the door cannot say that nobody is in
+	}
 	var n uint64
 	var kinds []string
 	for _, o := range []protocol.Outcome{protocol.Refused, protocol.DNS, protocol.TLS, protocol.Timeout} {
@@ -230,7 +268,7 @@ func (j *Judge) stopped() *Finding {
 func (j *Judge) failed() *Finding {
 	f := j.final
 	switch {
-	case len(j.objectives) > 0 || f.finished == 0 || j.unreachable() != nil:
+	case len(j.objectives) > 0 || f.finished == 0 || j.unreachable() != nil || j.generator() != nil:
 		return nil
 	case f.failed > 0:
 		return &Finding{Outcome: Fail, Code: CodeFailures, Message: fmt.Sprintf(
@@ -254,7 +292,7 @@ func conclude(findings []Finding, p *Part, a *account) Verdict {
 		return slices.ContainsFunc(findings, func(f Finding) bool { return f.Outcome == o })
 	}
 	switch {
-	case findings[0].Code == CodeBooks:
+	case findings[0].Code == CodeBooks, findings[0].Code == CodeGenerator:
 		v.Outcome = Inconclusive
 	case has(Fail):
 		v.Outcome = Fail

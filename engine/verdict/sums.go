@@ -99,6 +99,7 @@ type account struct {
 	iterations, requests measure.Books
 	lateness             hist.Histogram
 	exceptions           uint64
+	exhausted            [protocol.Resources]uint64
 	outcomes             [protocol.Outcomes]uint64
 	finished, failed     uint64
 	bytesReceived        uint64
@@ -112,6 +113,9 @@ func accountOf(s *measure.Snapshot) *account {
 		c := &s.Total.Classes[i]
 		a.lateness.Merge(&c.Lateness)
 		a.exceptions += c.Exceptions
+		for k, n := range c.Exhausted {
+			a.exhausted[k] += n
+		}
 		if !c.Iterations.Balanced() {
 			a.unbalanced = append(a.unbalanced, s.Names.Classes[i])
 		}

@@ -12,6 +12,8 @@
 // The outcome of a run is, in this order:
 //
 //   - inconclusive when the books do not balance: then no number can be trusted;
+//   - inconclusive when requests failed since the generator ran out of files, ports or memory: what the target would have
+//     done with them nobody knows, and what it did with the others was under another load than the plan's;
 //   - fail when any finding is a failure;
 //   - inconclusive when any finding says that what was measured cannot carry an answer;
 //   - pass.
@@ -43,6 +45,7 @@ const (
 	CodeNoData       = "no_data"       // nothing was measured of what an objective speaks of, or at all
 	CodeQuery        = "query"         // a PromQL objective could not be evaluated
 	CodeBooks        = "books"         // the accounts do not balance
+	CodeGenerator    = "generator"     // requests failed since the generator ran out of something
 	CodeLateness     = "lateness"      // the generator sent too late
 	CodeStartRate    = "start_rate"    // the generator made less load than intended
 	CodeDropped      = "dropped"       // too much due work was never started, for want of a free user

@@ -164,6 +164,15 @@ func TestFindings(t *testing.T) {
 			f.seconds(80, work{n: 100, seconds: 0.001, outcome: protocol.DNS})
 			return f.end()
 		}, Fail, CodeUnreachable, "(dns 8000)"},
+		{"out of files", []plan.Objective{p95(0.05), errorRate(0.01)}, func(f *fakeRun) Verdict {
+			f.delta.Classes[0].Exhausted[protocol.Files] = 1500
+			return f.usual(work{n: 75, outcome: protocol.Refused}, work{n: 25, seconds: 0.1})
+		}, Inconclusive, CodeGenerator, "the generator ran out of open files: 1,500 requests failed for that, through no fault of the target; raise the limit (ulimit -n)"},
+		{"out of files and ports, nothing answered", nil, func(f *fakeRun) Verdict {
+			f.delta.Classes[0].Exhausted = [protocol.Resources]uint64{protocol.Files: 7999, protocol.Ports: 1}
+			f.seconds(80, work{n: 100, outcome: protocol.Refused})
+			return f.end()
+		}, Inconclusive, CodeGenerator, "ran out of open files and local ports: 8,000 requests failed for that, through no fault of the target; raise the limit (ulimit -n); widen net.ipv4.ip_local_port_range"},
 		{"nothing", []plan.Objective{p95(0.2)}, func(f *fakeRun) Verdict { f.seconds(80); return f.end() }, Inconclusive, CodeNoData, "no request finished"},
 		{"stopped in the steady part", []plan.Objective{p95(0.2), count}, func(f *fakeRun) Verdict {
 			f.seconds(10, ok100)
@@ -216,6 +225,17 @@ func TestLateMissIsExplained(t *testing.T) {
 	v = newFakeRun(t, Options{Test: loadTest(p95(0.05)), MaxLateness: time.Second}).usual(work{n: 100, seconds: 0.1, late: 0.05})
 	if v.Outcome != Fail {
 		t.Errorf("with one second allowed: %s, want fail", v.Outcome)
+	}
+}
+
+func TestAMissForWantOfOurOwnIsExplained(t *testing.T) {
+	f := newFakeRun(t, Options{Test: loadTest(p95(0.05), errorRate(0.01))})
+	f.delta.Classes[0].Exhausted[protocol.Ports] = 1
+	v := f.usual(work{n: 75, seconds: 0.1}, work{n: 25, outcome: protocol.Refused})
+	for _, o := range v.Objectives() {
+		if o.Outcome != Inconclusive || o.Warnings[len(o.Warnings)-1] != "missed, but the generator ran out of local ports" {
+			t.Errorf("%s: %s, %q", o.Objective.Text, o.Outcome, o.Warnings)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (c *Client) connect(ctx context.Context, resp *protocol.Response) (*conn, p
 }
 
 // dial tries the addresses one after the other, each with its share of the time that is left. It returns the first error,
-// which is of the address the resolver prefers.
+// which is of the address the resolver prefers, but rather one of ours, since then not all were tried.
 func (c *Client) dial(ctx context.Context, addresses []string, port string) (net.Conn, error) {
 	var first error
 	for i, address := range addresses {
@@ -66,7 +66,7 @@ func (c *Client) dial(ctx context.Context, addresses []string, port string) (net
 		if err == nil {
 			return k, nil
 		}
-		if first == nil {
+		if first == nil || exhausted(err) != protocol.NoResource {
 			first = err
 		}
 		if ctx.Err() != nil {
@@ -115,6 +115,12 @@ func (c *Client) failConnect(ctx, limited context.Context, resp *protocol.Respon
 	case ctx.Err() != nil:
 		resp.Detail = detailCut
 		return protocol.Cut
+	case exhausted(err) != protocol.NoResource:
+		c.own(resp, err)
+		if at == resolving {
+			return protocol.DNS
+		}
+		return protocol.Refused
 	case limited.Err() != nil, at != resolving && isTimeout(err):
 		resp.Detail = at.late(c.hop.timeout)
 		return protocol.Timeout

@@ -52,6 +52,9 @@ func (c *Client) fail(k *conn, resp *protocol.Response, at stage, err error) pro
 	case c.isCut():
 		resp.Detail = detailCut
 		return protocol.Cut
+	case exhausted(k.err) != protocol.NoResource:
+		c.own(resp, k.err)
+		return protocol.Reset
 	case isTimeout(k.err):
 		resp.Detail = at.late(c.hop.timeout)
 		return protocol.Timeout
@@ -80,15 +83,30 @@ func (c *Client) fail(k *conn, resp *protocol.Response, at stage, err error) pro
 	return protocol.Reset
 }
 
+// exhausted returns what our own machine has run out of, if err says that it has.
+func exhausted(err error) protocol.Resource {
+	switch {
+	case err == nil:
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return protocol.Files
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return protocol.Ports
+	case errors.Is(err, syscall.ENOBUFS), errors.Is(err, syscall.ENOMEM):
+		return protocol.Memory
+	}
+	return protocol.NoResource
+}
+
+// own says that we ran out of something.
+func (*Client) own(resp *protocol.Response, err error) {
+	resp.Exhausted = exhausted(err)
+	resp.Detail = "tidegauge ran out of " + resp.Exhausted.String() + ": " + resp.Exhausted.Remedy()
+}
+
 // connectDetail says why a connection could not be opened, without the address, which varies.
 func connectDetail(err error) string {
 	var number syscall.Errno
-	switch {
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "tidegauge has too many open files: raise its limit (ulimit -n)"
-	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "tidegauge has no free local port: too many connections were opened to this address"
-	case errors.As(err, &number):
+	if errors.As(err, &number) {
 		return number.Error()
 	}
 	var op *net.OpError

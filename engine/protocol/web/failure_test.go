@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,21 +35,95 @@ func TestRefused(t *testing.T) {
 // TestDialFailures: what the system says about a connection, and what we make of it.
 func TestDialFailures(t *testing.T) {
 	failed := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	const (
+		files  = "tidegauge ran out of open files: raise the limit (ulimit -n)"
+		ports  = "tidegauge ran out of local ports: widen net.ipv4.ip_local_port_range, or ask for fewer new connections"
+		memory = "tidegauge ran out of memory for connections: give it more memory, or ask for fewer users"
+	)
 	for _, c := range []struct {
-		err     error
-		outcome protocol.Outcome
-		detail  string
+		err       error
+		outcome   protocol.Outcome
+		detail    string
+		exhausted protocol.Resource
 	}{
-		{failed(syscall.EHOSTUNREACH), protocol.Refused, "no route to host"},
-		{failed(syscall.EMFILE), protocol.Refused, "tidegauge has too many open files: raise its limit (ulimit -n)"},
-		{failed(syscall.EADDRNOTAVAIL), protocol.Refused, "tidegauge has no free local port: too many connections were opened to this address"},
-		{failed(syscall.ETIMEDOUT), protocol.Timeout, "no connection within 10s"},
-		{failed(errAbroad), protocol.Refused, errAbroad.Error()},
+		{failed(syscall.EHOSTUNREACH), protocol.Refused, "no route to host", protocol.NoResource},
+		{failed(syscall.ECONNREFUSED), protocol.Refused, "connection refused", protocol.NoResource},
+		{failed(os.NewSyscallError("socket", syscall.EMFILE)), protocol.Refused, files, protocol.Files},
+		{failed(syscall.ENFILE), protocol.Refused, files, protocol.Files},
+		{failed(os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)), protocol.Refused, ports, protocol.Ports},
+		{failed(syscall.ENOBUFS), protocol.Refused, memory, protocol.Memory},
+		{failed(syscall.ENOMEM), protocol.Refused, memory, protocol.Memory},
+		{failed(syscall.ETIMEDOUT), protocol.Timeout, "no connection within 10s", protocol.NoResource},
+		{failed(errAbroad), protocol.Refused, errAbroad.Error(), protocol.NoResource},
 	} {
 		o := web.Options{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, c.err }}
-		outcome, resp := get(t, newClient(t, o), "http://192.0.2.1")
+		client := newClient(t, o)
+		outcome, resp := get(t, client, "http://192.0.2.1")
 		want(t, outcome, resp, c.outcome, c.detail)
+		if resp.Exhausted != c.exhausted {
+			t.Errorf("%v: exhausted %s, want %s", c.err, resp.Exhausted, c.exhausted)
+		}
 	}
+}
+
+// TestExhausted: what we ran out of is told from what the target does, also while a name is looked up, where another address
+// was refused, and over a connection that is there; a second attempt that succeeds forgets it.
+func TestExhausted(t *testing.T) {
+	lookup := func(_ context.Context, host string) ([]string, error) {
+		if host == "many.test" {
+			return []string{"192.0.2.1", "192.0.2.2"}, nil
+		}
+		return nil, &net.DNSError{Err: "too many open files", UnwrapErr: syscall.EMFILE, Name: host}
+	}
+	dial := func(_ context.Context, _, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "192.0.2.1:") {
+			return nil, syscall.ECONNREFUSED
+		}
+		return nil, syscall.EADDRNOTAVAIL
+	}
+	client := newClient(t, web.Options{LookupHost: lookup, Dial: dial})
+	if outcome, resp := get(t, client, "http://one.test"); outcome != protocol.DNS || resp.Exhausted != protocol.Files {
+		t.Errorf("looking up a name: %s, exhausted %s; want dns and open files", outcome, resp.Exhausted)
+	}
+	if outcome, resp := get(t, client, "http://many.test"); outcome != protocol.Refused || resp.Exhausted != protocol.Ports {
+		t.Errorf("two addresses: %s, exhausted %s; want refused and local ports", outcome, resp.Exhausted)
+	}
+
+	answer := pipes(t, each(func(*http.Request) string { return "HTTP/1.1 204 No Content\r\n\r\n" }))
+	var k *short
+	client = newClient(t, web.Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		inner, err := answer(ctx, network, address)
+		k = &short{Conn: inner}
+		return k, err
+	}})
+	outcome, resp := get(t, client, "http://192.0.2.1")
+	want(t, outcome, resp, protocol.OK, "")
+	k.err = syscall.ENOBUFS
+	outcome, resp = get(t, client, "http://192.0.2.1")
+	want(t, outcome, resp, protocol.OK, "")
+	if resp.Exhausted != protocol.NoResource {
+		t.Errorf("after a second attempt: exhausted %s", resp.Exhausted)
+	}
+	k.err = syscall.ENOBUFS
+	resp = &protocol.Response{}
+	outcome = client.Do(t.Context(), &protocol.Request{Method: "POST", URL: "http://192.0.2.1", Timeout: 10 * time.Second}, resp)
+	if outcome != protocol.Reset || resp.Exhausted != protocol.Memory {
+		t.Errorf("a connection that is there: %s, exhausted %s; want reset and memory", outcome, resp.Exhausted)
+	}
+}
+
+// short is a connection that fails with err, if there is one.
+type short struct {
+	net.Conn
+	err error
+}
+
+func (s *short) Write(p []byte) (int, error) {
+	if s.err != nil {
+		s.Close()
+		return 0, s.err
+	}
+	return s.Conn.Write(p)
 }
 
 // TestAddresses: the addresses of a host are tried in turn.

@@ -189,7 +189,7 @@ func (c *Client) exchange(ctx context.Context, req *protocol.Request, resp *prot
 		if outcome != protocol.Reset || !reused || c.hop.answered || !idempotent(c.hop.method) {
 			return outcome
 		}
-		resp.Detail, k = "", nil
+		resp.Detail, resp.Exhausted, k = "", protocol.NoResource, nil
 	}
 }
 
