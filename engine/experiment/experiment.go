@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/metric"
@@ -26,8 +28,6 @@ import (
 )
 
 const (
-	// checkpointEvery is how much of a run can be missing from its folder after a kill -9.
-	checkpointEvery = 10 * time.Second
 	// endWithin is how long judging a run may take, and then again its last writes.
 	endWithin = 20 * time.Second
 	// summaryWidth is that of the summary kept in the run's folder.
@@ -98,6 +98,9 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	e := &experiment{lab: l, o: o, record: record, collector: report.NewCollector(meta), stop: make(chan struct{})}
 	if err := e.prepare(ctx, meta); err != nil {
 		return nil, errors.Join(err, record.Close())
+	}
+	if warning := run.FileWarning(&o.Test.Shape); warning != "" {
+		e.collector.Warn(warning)
 	}
 	ran := make(chan struct{})
 	var watching sync.WaitGroup
@@ -176,7 +179,7 @@ func (e *experiment) end() { e.endOnce.Do(func() { close(e.stop) }) }
 // Consume implements measure.Sink: it writes a checkpoint to the run's folder from time to time. Its first failure is kept for
 // the end and does not disturb the run.
 func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
-	if s.Final || s.Time.Sub(e.checkpointed) < checkpointEvery {
+	if s.Final || !report.CheckpointDue(s.Start, e.checkpointed, s.Time) {
 		return nil
 	}
 	e.checkpointed = s.Time
@@ -214,8 +217,8 @@ func (e *experiment) finish(ctx context.Context, result run.Result, runErr error
 	if err := e.exporter.Shutdown(ctx); err != nil {
 		kept = append(kept, err)
 	}
-	for _, err := range kept {
-		e.collector.Warn(firstLine(err))
+	for _, cause := range causes(kept) {
+		e.collector.Warn(cause)
 	}
 	r := e.collector.Report(&v)
 	r.Folder = e.record.Dir()
@@ -230,7 +233,7 @@ func (e *experiment) finish(ctx context.Context, result run.Result, runErr error
 	}
 	var err error
 	if len(kept) > 0 {
-		err = fmt.Errorf("%w: %w", ErrStorage, errors.Join(kept...))
+		err = fmt.Errorf("%w: %s", ErrStorage, strings.Join(causes(kept), "; "))
 	}
 	return r, errors.Join(runErr, err)
 }
@@ -254,7 +257,18 @@ func answer(o verdict.Outcome) telemetry.Answer {
 	}
 }
 
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
+// causes returns one line for each thing that went wrong. A full disk, which everything that is written then runs into, is
+// said once and in plain words.
+func causes(errs []error) []string {
+	var lines []string
+	for _, err := range errs {
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		if strings.Contains(line, syscall.ENOSPC.Error()) && !strings.Contains(line, "lost") {
+			line = "the disk of the data directory is full, and part of the series is missing in the store"
+		}
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }

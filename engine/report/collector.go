@@ -15,8 +15,11 @@ import (
 	"tidegauge/engine/verdict"
 )
 
-// refresh is how often the collector copies the totals of the run, which is what a checkpoint shows.
-const refresh = 10 * time.Second
+// CheckpointDue reports whether a run begun at start, whose last checkpoint was at last, is to write another at now: every
+// second at first, then when a fifth of the run is new, and every ten seconds at least.
+func CheckpointDue(start, last, now time.Time) bool {
+	return now.Sub(last) >= min(max(now.Sub(start)/5, time.Second), 10*time.Second)-100*time.Millisecond
+}
 
 // maxSamples is how many texts a kind of failure has in the report.
 const maxSamples = 5
@@ -57,7 +60,7 @@ func (c *Collector) Consume(_ context.Context, s *measure.Snapshot) error {
 	}
 	c.usersPeak = max(c.usersPeak, s.PeakUsers)
 	c.series.add(s)
-	if c.totals == nil || s.Final || s.Time.Sub(c.at) >= refresh {
+	if c.totals == nil || s.Final || CheckpointDue(s.Start, c.at, s.Time) {
 		c.at, c.final, c.totals = s.Time, s.Final, s.Total.Clone()
 		c.failures, c.exceptions = slices.Clone(s.Failures), slices.Clone(s.Exceptions)
 	}
@@ -82,7 +85,7 @@ func (c *Collector) Warn(text string) {
 	c.warnings = append(c.warnings, text)
 }
 
-// Totals returns the totals of the run as of the last ten seconds, after the final snapshot all of them; nil before the
+// Totals returns the totals of the run as of the last checkpoint, after the final snapshot all of them; nil before the
 // first one. Neither side may change them.
 func (c *Collector) Totals() *measure.Totals {
 	c.mu.Lock()
@@ -90,7 +93,7 @@ func (c *Collector) Totals() *measure.Totals {
 	return c.totals
 }
 
-// Report makes the report, after the final snapshot in full, before it as of the last ten seconds. v is nil for a
+// Report makes the report, after the final snapshot in full, before it as of the last checkpoint. v is nil for a
 // checkpoint.
 func (c *Collector) Report(v *verdict.Verdict) *Report {
 	c.mu.Lock()

@@ -170,6 +170,9 @@ func (r *Report) exceptions(t *text) {
 		t.line("  ", t.paint(red, fmt.Sprintf("%8s", verdict.FormatCount(e.Count))), "  ",
 			cut(fmt.Sprintf("task %s: %s", clean(e.Task), clean(e.Message)), t.width-12))
 	}
+	if more := len(r.Exceptions) - maxFailures; more > 0 {
+		t.line("  ", t.paint(dim, fmt.Sprintf("and %d more in the report", more)))
+	}
 }
 
 // generator writes how the generator did and how the books stand.

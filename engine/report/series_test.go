@@ -93,7 +93,7 @@ func BenchmarkConsume(b *testing.B) {
 	}
 	total, delta := fill(200), fill(10)
 	start := time.Now()
-	for _, every := range []time.Duration{time.Second, refresh} {
+	for _, every := range []time.Duration{time.Second, 10 * time.Second} {
 		b.Run(fmt.Sprintf("interval=%s", every), func(b *testing.B) {
 			c := NewCollector(Meta{})
 			at := start

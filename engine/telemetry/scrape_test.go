@@ -190,7 +190,7 @@ func TestAfterTheRun(t *testing.T) {
 	}
 	body, _ := scrape(t, p.Handler(), "text/plain")
 	for line, want := range map[string]bool{
-		"\ntidegauge_requests_total{":             true,
+		"\ntidegauge_requests_total{":            true,
 		"\ntidegauge_response_time_seconds_sum{": true,
 		"\ntidegauge_verdict{":                   true,
 		"\ntidegauge_objective{":                 true,
