@@ -36,7 +36,7 @@ var exitReasons = []struct {
 	{exitPlan, "the plan is wrong; nothing was sent"},
 	{exitInconclusive, "what was measured cannot carry an answer: generator too late, too few samples, work dropped"},
 	{exitStorage, "the data directory, the store or an output file cannot be used; what was measured was still printed"},
-	{exitUnreachable, "the target could not be reached: not one request was answered"},
+	{exitUnreachable, "the target could not be reached: no request got any answer"},
 	{exitInternal, "tidegauge itself failed: a bug"},
 	{exitInterrupted, "interrupted (Ctrl-C or SIGTERM) before the test was over, with no objective missed until then; everything measured was written"},
 }

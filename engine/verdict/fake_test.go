@@ -137,7 +137,14 @@ func (f *fakeRun) end(each ...work) Verdict {
 }
 
 // loadTest is a load test of ramp 10 s, steady 60 s, ramp 10 s, at 100 per second.
+// anyFailures is an objective that says of failures that there may be any number.
+var anyFailures = plan.Objective{Text: "failures >= 0", Metric: plan.Failures, Op: ">=", Threshold: 0}
+
+// loadTest returns a test with objectives. So that they alone decide, it has one more that lets requests fail.
 func loadTest(objectives ...plan.Objective) *plan.Test {
+	if len(objectives) > 0 {
+		objectives = append(objectives, anyFailures)
+	}
 	return &plan.Test{Name: "load", Type: plan.Load, Objectives: objectives, Shape: plan.Shape{Model: plan.Open, MaxUsers: 50, Stages: []plan.Stage{
 		{From: 0, To: 100, Over: 10 * time.Second, Phase: "ramp"},
 		{From: 100, To: 100, Over: 60 * time.Second, Phase: "steady"},

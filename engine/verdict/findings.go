@@ -142,7 +142,7 @@ func (j *Judge) unreachable() *Finding {
 	}
 	var n uint64
 	var kinds []string
-	for _, o := range []protocol.Outcome{protocol.Refused, protocol.DNS, protocol.TLS, protocol.Timeout} {
+	for _, o := range []protocol.Outcome{protocol.Refused, protocol.DNS, protocol.TLS, protocol.Timeout, protocol.Reset} {
 		n += f.outcomes[o]
 		if f.outcomes[o] > 0 {
 			kinds = append(kinds, fmt.Sprintf("%s %d", o, f.outcomes[o]))
@@ -180,6 +180,9 @@ func (j *Judge) aborted() *Finding {
 		"the run was ended after %s by the objective %s: %s", FormatDuration(j.finalTime.Sub(j.start)), j.abortedBy.Text, j.abortText)}
 }
 
+// fewLate is how many late starts are an accident, however few starts there were.
+const fewLate = 3
+
 func (j *Judge) late() *Finding {
 	l := &j.final.lateness
 	if j.begin != nil {
@@ -189,7 +192,7 @@ func (j *Judge) late() *Finding {
 		}
 	}
 	p99 := l.Quantile(0.99)
-	if p99 <= j.o.MaxLateness.Seconds() {
+	if p99 <= j.o.MaxLateness.Seconds() || float64(l.Count())*0.01 < fewLate && l.Count()-l.CountAtMost(j.o.MaxLateness.Seconds()) <= fewLate {
 		return nil
 	}
 	return &Finding{Outcome: Inconclusive, Code: CodeLateness, Message: fmt.Sprintf(
@@ -265,17 +268,32 @@ func (j *Judge) stopped() *Finding {
 }
 
 // failed judges a run whose plan names no objectives.
+// failed finds that requests failed and no objective says how many may. Objectives on times alone would pass a target that
+// fails fast.
 func (j *Judge) failed() *Finding {
 	f := j.final
 	switch {
-	case len(j.objectives) > 0 || f.finished == 0 || j.unreachable() != nil || j.generator() != nil:
+	case f.finished == 0 || j.unreachable() != nil || j.generator() != nil:
 		return nil
-	case f.failed > 0:
+	case f.failed > 0 && !slices.ContainsFunc(j.objectives, judgesFailures):
 		return &Finding{Outcome: Fail, Code: CodeFailures, Message: fmt.Sprintf(
-			"the plan names no objectives; %s of %s failed", FormatCount(f.failed), requests(f.finished))}
+			"%s of %s failed, and no objective says how many may: add one such as error_rate < 1%%", FormatCount(f.failed), requests(f.finished))}
+	case len(j.objectives) == 0:
+		return &Finding{Outcome: Pass, Code: CodeNoObjectives, Message: "no request failed, but the plan names no objectives to judge speed by",
+			Warnings: []string{"add objectives to the plan, such as p95 < 500ms"}}
 	}
-	return &Finding{Outcome: Pass, Code: CodeNoObjectives, Message: "no request failed, but the plan names no objectives to judge speed by",
-		Warnings: []string{"add objectives to the plan, such as p95 < 500ms"}}
+	return nil
+}
+
+// judgesFailures reports whether an objective speaks of failed requests, at least of some.
+func judgesFailures(o *objective) bool {
+	switch o.Metric {
+	case plan.ErrorRate, plan.Failures, plan.CheckRate:
+		return true
+	case plan.PromQL:
+		return strings.Contains(o.PromQL, "outcome") || strings.Contains(o.PromQL, "error")
+	}
+	return false
 }
 
 func requests(n uint64) string {

@@ -112,7 +112,9 @@ func (j *Judge) promQL(ctx context.Context, o *plan.Objective) Finding {
 		f.Message = o.Text + ": there is no store to ask"
 		return f
 	}
-	left, right, held, err := j.o.Querier.Compare(ctx, expand(o.PromQL, j.o.Run, j.end.at.Sub(j.begin.at)), j.end.at)
+	// A range leaves its left end out, where the first sample of the part is; stores count in milliseconds.
+	length := j.end.at.Sub(j.begin.at) + 2*time.Millisecond
+	left, right, held, err := j.o.Querier.Compare(ctx, expand(o.PromQL, j.o.Run, length), j.end.at)
 	if err != nil {
 		f.Message = fmt.Sprintf("%s: %v", o.Text, err)
 		return f

@@ -53,7 +53,7 @@ const (
 	CodeStopped      = "stopped"       // the run ended before its shape was over
 	CodeAborted      = "aborted"       // a missed objective with `abort` ended the run
 	CodeUnreachable  = "unreachable"   // no request got any answer
-	CodeFailures     = "failures"      // requests failed, and the plan names no objectives
+	CodeFailures     = "failures"      // requests failed, and no objective judges them
 	CodeNoObjectives = "no_objectives" // nothing failed, and the plan names no objectives
 )
 

@@ -84,14 +84,14 @@ func TestMessages(t *testing.T) {
 		summary string
 		warning string
 	}{
-		{"met", p95(0.5), []work{ok100}, "the objective is met over 1m0s (steady part); 7,000 requests, 14.3% failed", ""},
+		{"met", p95(0.5), []work{ok100}, "all 2 objectives are met over 1m0s (steady part); 7,000 requests, 14.3% failed", ""},
 		{"missed", p95(0.05), []work{ok100}, "p95 < 50 ms missed: 100 ms", ""},
 		{"straddling", errorRate(0.01), []work{{n: 99, seconds: 0.1}, {n: 1, seconds: 0.1, outcome: protocol.Reset}},
 			"error_rate < 1% missed: 1%", "the 95% interval [0.778%, 1.28%] includes the limit"},
 		{"failing", p95(0.5), []work{{n: 90, seconds: 0.1}, {n: 10, seconds: 0.01, outcome: protocol.Status}},
-			"the objective is met over 1m0s (steady part); 7,000 requests, 22.9% failed", "10% of the requests failed, and their times count too"},
+			"all 2 objectives are met over 1m0s (steady part); 7,000 requests, 22.9% failed", "10% of the requests failed, and their times count too"},
 		{"cut", p95(0.5), []work{{n: 90, seconds: 0.1}, {n: 10, seconds: 0.01, outcome: protocol.Cut}},
-			"the objective is met over 1m0s (steady part); 6,400 requests, 15.6% failed", "10% of the requests were cut at the end, and their times are missing"},
+			"all 2 objectives are met over 1m0s (steady part); 6,400 requests, 15.6% failed", "10% of the requests were cut at the end, and their times are missing"},
 		{"few", p95(0.5), []work{{n: 1, seconds: 0.1}, {n: 99, seconds: 0.1, request: get}}, "", ""},
 	} {
 		if c.name == "few" {
@@ -197,7 +197,19 @@ func TestFindings(t *testing.T) {
 		}, Inconclusive, CodeStopped, "the run was ended after 21s of 1m20s"},
 		{"no objectives, failures", nil, func(f *fakeRun) Verdict {
 			return f.usual(ok100)
-		}, Fail, CodeFailures, "the plan names no objectives; 1,000 of 7,000 requests failed"},
+		}, Fail, CodeFailures, "1,000 of 7,000 requests failed, and no objective says how many may"},
+		{"reset, every one", []plan.Objective{p95(0.2)}, func(f *fakeRun) Verdict {
+			f.seconds(80, work{n: 10, outcome: protocol.Reset})
+			return f.end()
+		}, Fail, CodeUnreachable, "gave no answer to any of 800 requests (reset 800)"},
+		{"a few late starts", []plan.Objective{p95(0.2)}, func(f *fakeRun) Verdict {
+			f.seconds(10, ok100)
+			f.seconds(1, work{n: 98, seconds: 0.1}, work{n: 2, seconds: 0.1, late: 0.05})
+			f.seconds(59, work{n: 2, seconds: 0.1})
+			f.seconds(10, ok100)
+			f.users = 50
+			return f.end()
+		}, Inconclusive, CodeStartRate, "in time"}, // and not lateness: two late starts of 218 are an accident
 		{"no objectives, no failures", nil, func(f *fakeRun) Verdict {
 			f.seconds(80, ok100)
 			return f.end()
@@ -228,11 +240,30 @@ func TestLateMissIsExplained(t *testing.T) {
 	}
 }
 
+// TestObjectivesOnSpeedAloneDoNotPassFailures: a target that fails fast has a good p95.
+func TestObjectivesOnSpeedAloneDoNotPassFailures(t *testing.T) {
+	for _, c := range []struct {
+		more plan.Objective
+		want string
+	}{
+		{p95(0.3), CodeFailures},
+		{errorRate(0.5), CodeObjective},
+		{plan.Objective{Text: "failures < 9999", Metric: plan.Failures, Op: "<", Threshold: 9999}, CodeObjective},
+	} {
+		test := loadTest(p95(0.2))
+		test.Objectives = []plan.Objective{p95(0.2), c.more}
+		v := newFakeRun(t, Options{Test: test}).usual(work{n: 60, seconds: 0.1}, work{n: 40, seconds: 0.001, outcome: protocol.Status})
+		if v.Code() != c.want || (v.Outcome == Fail) != (c.want == CodeFailures) {
+			t.Errorf("with %s: %s (%s): %s", c.more.Text, v.Outcome, v.Code(), v.Summary)
+		}
+	}
+}
+
 func TestAMissForWantOfOurOwnIsExplained(t *testing.T) {
 	f := newFakeRun(t, Options{Test: loadTest(p95(0.05), errorRate(0.01))})
 	f.delta.Classes[0].Exhausted[protocol.Ports] = 1
 	v := f.usual(work{n: 75, seconds: 0.1}, work{n: 25, outcome: protocol.Refused})
-	for _, o := range v.Objectives() {
+	for _, o := range v.Objectives()[:2] {
 		if o.Outcome != Inconclusive || o.Warnings[len(o.Warnings)-1] != "missed, but the generator ran out of local ports" {
 			t.Errorf("%s: %s, %q", o.Objective.Text, o.Outcome, o.Warnings)
 		}
@@ -291,7 +322,7 @@ func TestPromQL(t *testing.T) {
 		if c.q == nil {
 			continue
 		}
-		if want := `max(x{run="r1"}[60s]) < 2`; c.q.expr != want || !c.q.at.Equal(f.start.Add(70*time.Second)) {
+		if want := `max(x{run="r1"}[60002ms]) < 2`; c.q.expr != want || !c.q.at.Equal(f.start.Add(70*time.Second)) {
 			t.Errorf("%s: asked %s at %s, want %s at the end of the steady part", c.name, c.q.expr, c.q.at, want)
 		}
 	}
