@@ -105,8 +105,7 @@ func (*Client) own(resp *protocol.Response, err error) {
 
 // connectDetail says why a connection could not be opened, without the address, which varies.
 func connectDetail(err error) string {
-	var number syscall.Errno
-	if errors.As(err, &number) {
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
 		return number.Error()
 	}
 	var op *net.OpError
