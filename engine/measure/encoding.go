@@ -42,7 +42,7 @@ func (t *Totals) AppendBinary(b []byte) ([]byte, error) {
 				occurred |= 1 << k
 			}
 		}
-		w.uvarints(r.BytesSent, r.BytesReceived, occurred)
+		w.uvarints(r.BytesSent, r.BytesReceived, r.BodyBytes, occurred)
 		for k := range r.Outcomes {
 			if occurred&(1<<k) != 0 {
 				w.histogram(&r.Outcomes[k].ResponseTime)
@@ -96,8 +96,9 @@ func (t *Totals) UnmarshalBinary(b []byte) error {
 
 // reader takes an encoding apart. After an error it gives zeros.
 type reader struct {
-	rest []byte
-	err  error
+	rest    []byte
+	version byte
+	err     error
 }
 
 var errShort = errors.New("they end too early: they were cut off or are not totals")
@@ -113,14 +114,14 @@ func (r *reader) totals() (*Totals, error) {
 	if len(r.rest) == 0 {
 		return nil, errShort
 	}
-	version := r.rest[0]
-	if version < 1 || version > encodingVersion {
-		return nil, fmt.Errorf("version %d, want at most %d: they are not totals or were written by another version of tidegauge", version, encodingVersion)
+	r.version = r.rest[0]
+	if r.version < 1 || r.version > encodingVersion {
+		return nil, fmt.Errorf("version %d, want at most %d: they are not totals or were written by another version of tidegauge", r.version, encodingVersion)
 	}
 	r.rest = r.rest[1:]
 	classes, requests, checks := r.uvarint(), r.uvarint(), r.uvarint()
 	outcomes, phases, resources := r.uvarint(), r.uvarint(), uint64(0)
-	if version > 1 {
+	if r.version > 1 {
 		resources = r.uvarint()
 	}
 	if r.err != nil {
@@ -170,6 +171,9 @@ func (r *reader) class(c *ClassTotals, phases, resources int) {
 func (r *reader) request(q *RequestTotals, outcomes int) {
 	q.Books = r.books()
 	q.BytesSent, q.BytesReceived = r.uvarint(), r.uvarint()
+	if r.version > 1 {
+		q.BodyBytes = r.uvarint()
+	}
 	occurred := r.uvarint()
 	if r.err == nil && occurred>>outcomes != 0 {
 		r.err = fmt.Errorf("an outcome beyond the %d there are", outcomes)

@@ -35,6 +35,7 @@ type Observation struct {
 	Outcome                  protocol.Outcome
 	Intended, Sent, Finished time.Time // response time = Finished-Intended, service time = Finished-Sent
 	BytesSent, BytesReceived int64
+	BodyBytes                int64 // of the answer's body
 	Timings                  protocol.Timings
 }
 
@@ -82,8 +83,9 @@ type OutcomeTotals struct{ ResponseTime, ServiceTime hist.Histogram } // seconds
 type RequestTotals struct {
 	Books                    Books // requests; Dropped is always 0
 	BytesSent, BytesReceived uint64
+	BodyBytes                uint64 // of the answers' bodies, without those cut
 	Outcomes                 [protocol.Outcomes]OutcomeTotals
-	_                        [104]byte
+	_                        [96]byte
 }
 
 // ClassTotals is what was measured of one user class.
@@ -116,6 +118,7 @@ type Sum struct {
 	ByOutcome                 [protocol.Outcomes]uint64
 	Finished, Failed          uint64 // without Cut; Failed counts each Outcome.Failed
 	BytesSent, BytesReceived  uint64
+	BodyBytes                 uint64 // of the answers' bodies, without those cut
 }
 
 // Snapshot is the state of a run at the end of an interval.

@@ -114,6 +114,7 @@ func (s *Shard) Observe(o *Observation) {
 		return
 	}
 	r.Books.Finished++
+	r.BodyBytes += uint64(max(o.BodyBytes, 0))
 	if class >= 0 {
 		s.page.Classes[class].phases(&o.Timings)
 	}

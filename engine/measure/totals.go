@@ -42,6 +42,7 @@ func (s *Sum) add(r *RequestTotals) {
 	}
 	s.BytesSent += r.BytesSent
 	s.BytesReceived += r.BytesReceived
+	s.BodyBytes += r.BodyBytes
 }
 
 // IterationBooks returns the books of the iterations of every class together.
@@ -96,6 +97,7 @@ func (t *Totals) Merge(o *Totals) {
 		r.Books.add(from.Books)
 		r.BytesSent += from.BytesSent
 		r.BytesReceived += from.BytesReceived
+		r.BodyBytes += from.BodyBytes
 	}
 	for i := range o.Checks {
 		c, from := &t.Checks[i], &o.Checks[i]
@@ -121,6 +123,7 @@ func (t *Totals) Subtract(earlier *Totals) {
 		r.Books.subtract(from.Books)
 		subtract(&r.BytesSent, from.BytesSent)
 		subtract(&r.BytesReceived, from.BytesReceived)
+		subtract(&r.BodyBytes, from.BodyBytes)
 	}
 	for i := range earlier.Checks {
 		c, from := &t.Checks[i], &earlier.Checks[i]
@@ -149,7 +152,7 @@ func (t *Totals) reset() {
 	}
 	for i := range t.Requests {
 		r := &t.Requests[i]
-		r.Books, r.BytesSent, r.BytesReceived = Books{}, 0, 0
+		r.Books, r.BytesSent, r.BytesReceived, r.BodyBytes = Books{}, 0, 0, 0
 	}
 	clear(t.Checks)
 	t.pairs(t, func(h, _ *hist.Histogram) { h.Reset() })

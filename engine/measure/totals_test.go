@@ -180,7 +180,7 @@ func TestDecodeTotalsOfOlderVersions(t *testing.T) {
 	s := r.Shard(0)
 	s.Intend(0, 4)
 	s.StartRequest(0)
-	s.Observe(&Observation{Outcome: protocol.Status, Intended: noon, Sent: noon, Finished: noon, BytesSent: 7, BytesReceived: 300})
+	s.Observe(&Observation{Outcome: protocol.Status, Intended: noon, Sent: noon, Finished: noon, BytesSent: 7, BytesReceived: 300, BodyBytes: 3})
 	s.Check(0, false)
 	r.Except(0, "task", "message", noon)
 	s.Exhaust(0, protocol.Ports)
@@ -190,13 +190,13 @@ func TestDecodeTotalsOfOlderVersions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	of := func(version, resources, exhausted string) string {
+	of := func(version, resources, exhausted, body string) string {
 		return version + "\x01\x01\x01\x0a\x06" + resources +
 			"\x04\x00\x00\x00\x00" + "\x01" + exhausted + "\x00\x00" + "\x00\x00\x00\x00\x00\x00" +
-			"\x01\x01\x00\x01\x00" + "\x07\xac\x02" + "\x04" + zero + zero +
+			"\x01\x01\x00\x01\x00" + "\x07\xac\x02" + body + "\x04" + zero + zero +
 			"\x00\x01"
 	}
-	v1, v2 := of("\x01", "", ""), of("\x02", "\x04", "\x00\x00\x01\x00")
+	v1, v2 := of("\x01", "", "", ""), of("\x02", "\x04", "\x00\x00\x01\x00", "\x03")
 	if string(got) != v2 {
 		t.Errorf("encoded\n%x, want\n%x", got, v2)
 	}

@@ -104,6 +104,7 @@ type Response struct {
 	Sent                     time.Time // just before the first thing done on the network for this request
 	Finished                 time.Time // after the last byte of the answer, or when the failure was known
 	BytesSent, BytesReceived int64     // on the wire, headers included, TLS framing not
+	BodyBytes                int64     // of the body as received, before any Content-Encoding is undone; 0 where it did not arrive whole
 	Timings                  Timings
 	Detail                   string   // what went wrong, in words for a person; empty for OK
 	Exhausted                Resource // what of our own the request failed for want of, if it did

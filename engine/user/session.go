@@ -169,7 +169,8 @@ func (s *Session) send(ctx context.Context, t *task, r *request, due time.Time) 
 		Request: r.index, Outcome: outcome,
 		Intended: due, Sent: s.response.Sent, Finished: s.response.Finished,
 		BytesSent: s.response.BytesSent, BytesReceived: s.response.BytesReceived,
-		Timings: s.response.Timings,
+		BodyBytes: s.response.BodyBytes,
+		Timings:   s.response.Timings,
 	}
 	s.shard.Observe(&s.seen)
 	if outcome.Failed() {

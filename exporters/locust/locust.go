@@ -174,7 +174,7 @@ func (w *Writer) sums(t *measure.Totals) []measure.Sum {
 		sum := one.Sum(nil, nil)
 		for _, k := range []int{w.entryOf[i], len(w.entries)} {
 			addTo(&sums[k], &sum)
-			sums[k].BytesReceived += sum.BytesReceived
+			sums[k].BodyBytes += sum.BodyBytes
 		}
 	}
 	return sums
@@ -235,7 +235,7 @@ func (w *Writer) historyRows(users int, totals []measure.Sum) [][]string {
 func summaryColumns(s *measure.Sum) []string {
 	size := 0.0
 	if s.Finished > 0 {
-		size = float64(s.BytesReceived) / float64(s.Finished)
+		size = float64(s.BodyBytes) / float64(s.Finished)
 	}
 	return []string{
 		strconv.FormatUint(s.Finished, 10),

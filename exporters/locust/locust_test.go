@@ -73,7 +73,7 @@ func observe(r *measure.Recorder, request int, latency time.Duration, o protocol
 	s := r.Shard(0)
 	s.StartRequest(request)
 	s.Observe(&measure.Observation{Request: request, Outcome: o, Intended: now.Add(-latency), Sent: now.Add(-latency),
-		Finished: now, BytesReceived: 200})
+		Finished: now, BytesReceived: 500, BodyBytes: 200})
 }
 
 // read returns the rows of a file after checking that its lines end as Locust's do.

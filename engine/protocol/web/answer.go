@@ -137,6 +137,7 @@ func (c *Client) readBody(req *protocol.Request, resp *protocol.Response) error 
 	}
 	switch {
 	case err == nil:
+		resp.BodyBytes = int64(len(*to))
 		return nil
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		return invalid("answer longer than " + size(c.options.MaxResponseBytes))
