@@ -1,0 +1,452 @@
+package grafana
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tidegauge/engine/catalog"
+	"tidegauge/engine/experiment"
+	"tidegauge/engine/history"
+	"tidegauge/engine/measure"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/report"
+	"tidegauge/engine/store"
+	"tidegauge/engine/verdict"
+)
+
+// The test names hold what has to be escaped in a regular expression.
+const demoPlan = `
+name: shop
+labels: {env: test}
+target: {base_url: %q}
+classes:
+  Buyer:
+    tasks:
+      - get: /items/7
+        name: GET /items/{id} (new?)
+        check: [status == 200, found: json.status == "ok"]
+      - post: /flaky
+  Loser:
+    tasks:
+      - get: /ok
+        check: [json.status == "late"]
+objectives: [%s]
+tests:
+  load:  {arrivals: [{to: 200/s, over: 1s}, {hold: 3s}], max_users: 50}
+  clean: {arrivals: 400/s, duration: 1s, max_users: 50, classes: [Loser]}
+  few:   {arrivals: 5/s, duration: 1s, max_users: 5, classes: [Buyer]}
+`
+
+// target answers 500 to every fourth request of /flaky, and takes 1 to 5 ms for each.
+func target() http.Handler {
+	var n atomic.Uint64
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		k := n.Add(1)
+		<-time.After(time.Duration(1+k%5) * time.Millisecond)
+		if r.URL.Path == "/flaky" && k%4 == 0 {
+			http.Error(w, "no", http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprintln(w, `{"status":"ok"}`)
+	})
+}
+
+// bench is a lab, its target, and the query API that Grafana would ask.
+type bench struct {
+	lab    *experiment.Lab
+	target string
+	api    string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := store.Open(store.Options{Dir: filepath.Join(dir, "store")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h, err := history.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, api := httptest.NewServer(target()), httptest.NewServer(s.Handler())
+	t.Cleanup(server.Close)
+	t.Cleanup(api.Close)
+	return &bench{&experiment.Lab{Store: s, History: h, Version: "test"}, server.URL, api.URL}
+}
+
+func (b *bench) run(ctx context.Context, test, objectives string, sinks ...measure.Sink) (*report.Report, error) {
+	p, err := plan.Parse("shop.yaml", fmt.Appendf(nil, demoPlan, b.target, objectives), plan.Options{})
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := p.Test(test)
+	if err != nil {
+		return nil, err
+	}
+	return b.lab.Run(ctx, experiment.Options{Plan: p, Test: chosen, Sinks: sinks})
+}
+
+// pause is a sink that says when a run is three seconds old and holds up its snapshots, not its load, until it is let go.
+type pause struct {
+	reached, resume chan struct{}
+	done            bool
+}
+
+func (p *pause) Consume(_ context.Context, s *measure.Snapshot) error {
+	if !p.done && s.Time.Sub(s.Start) > 2500*time.Millisecond {
+		p.done = true
+		close(p.reached)
+		<-p.resume
+	}
+	return nil
+}
+
+// element is one of the result of a query.
+type element struct {
+	Metric     map[string]string    `json:"metric"`
+	Value      []json.RawMessage    `json:"value"`
+	Values     [][]json.RawMessage  `json:"values"`
+	Histograms [][2]json.RawMessage `json:"histograms"`
+}
+
+type result struct {
+	Type     string    `json:"resultType"`
+	Elements []element `json:"result"`
+}
+
+// ask gets an answer of the API, which must be without a remark.
+func (b *bench) ask(t *testing.T, where, path string, form url.Values, into any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.api+"/api/v1/"+path+"?"+form.Encode(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var body struct {
+		Status, Error   string
+		Data            json.RawMessage
+		Warnings, Infos []string
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&body); err != nil {
+		t.Fatalf("%s: %v", where, err)
+	}
+	if resp.StatusCode != http.StatusOK || len(body.Warnings)+len(body.Infos) > 0 {
+		t.Fatalf("%s: %s %v: status %d %s, warnings %v, remarks %v", where, path, form, resp.StatusCode, body.Error, body.Warnings, body.Infos)
+	}
+	if err := json.Unmarshal(body.Data, into); err != nil {
+		t.Fatalf("%s: %v", where, err)
+	}
+}
+
+func seconds(at time.Time) string {
+	return strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64)
+}
+
+// choose asks for the values of the variables as Grafana does, in their order. With each set, variables of many values
+// have each value chosen instead of all.
+func (b *bench) choose(t *testing.T, d *Dashboard, v *view, each bool) {
+	t.Helper()
+	v.vars = map[string]choice{}
+	for _, one := range d.Templating.List {
+		q, ok := one.Query.(VariableQuery)
+		if !ok {
+			continue
+		}
+		m := labelValues.FindStringSubmatch(q.Query)
+		match, err := v.expand(m[1], 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var values []string
+		where := d.UID + " variable " + one.Name
+		b.ask(t, where, "label/"+m[2]+"/values", url.Values{"match[]": {match}, "start": {seconds(v.from)}, "end": {seconds(v.to)}}, &values)
+		if len(values) == 0 {
+			t.Fatalf("%s: %s has no values", where, match)
+		}
+		c := choice{values: values, multi: one.Multi}
+		if one.Sort == 2 {
+			slices.Reverse(c.values)
+		}
+		if one.IncludeAll && !each {
+			c.all = one.AllValue
+		}
+		v.vars[one.Name] = c
+	}
+}
+
+// execute runs a query as Grafana does.
+func (b *bench) execute(t *testing.T, v *view, q query) result {
+	t.Helper()
+	text, err := v.expand(q.expr, q.maxDataPoints)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form, path := url.Values{"query": {text}, "time": {seconds(v.to)}}, "query"
+	if q.target.Range {
+		step := v.interval(q.maxDataPoints)
+		path = "query_range"
+		form = url.Values{"query": {text}, "step": {fmt.Sprint(step.Seconds())}, "start": {seconds(v.from.Truncate(step))}, "end": {seconds(v.to.Truncate(step))}}
+	}
+	var r result
+	b.ask(t, q.where, path, form, &r)
+	return r
+}
+
+var legendLabel = regexp.MustCompile(`\{\{(\w+)\}\}`)
+
+// check demands data of the shape that the panel draws.
+func check(t *testing.T, v *view, q query, r result) {
+	t.Helper()
+	want := "vector"
+	if q.target.Range {
+		want = "matrix"
+	}
+	if r.Type != want || q.target.Range == q.target.Instant {
+		t.Errorf("%s: a %s, want a %s", q.where, r.Type, want)
+	}
+	if len(r.Elements) == 0 {
+		t.Errorf("%s: nothing at %s for %s", q.where, seconds(v.to), q.expr)
+		return
+	}
+	for _, e := range r.Elements {
+		for _, l := range legendLabel.FindAllStringSubmatch(q.target.LegendFormat, -1) {
+			if e.Metric[l[1]] == "" {
+				t.Errorf("%s: the legend has label %s, the series %v", q.where, l[1], e.Metric)
+			}
+		}
+	}
+	if q.target.Format == "heatmap" {
+		var h struct {
+			Count   string
+			Buckets [][]any
+		}
+		e := r.Elements[0]
+		if len(r.Elements) != 1 || len(e.Values) > 0 || len(e.Histograms) == 0 {
+			t.Errorf("%s: not one series of native histograms", q.where)
+			return
+		}
+		if err := json.Unmarshal(e.Histograms[len(e.Histograms)-1][1], &h); err != nil || len(h.Buckets) == 0 {
+			t.Errorf("%s: histogram %s, error %v", q.where, e.Histograms[0][1], err)
+		}
+		return
+	}
+	for _, e := range r.Elements {
+		if len(e.Histograms) > 0 {
+			t.Errorf("%s: histograms where numbers are needed", q.where)
+		}
+	}
+	if n := len(numbers(t, r)); n == 0 {
+		t.Errorf("%s: all NaN", q.where)
+	}
+}
+
+// point is a number with its time.
+type point struct {
+	time, value float64
+}
+
+// numbers returns all numbers of a result but NaN, in which a quantile of nothing results.
+func numbers(t *testing.T, r result) (list []point) {
+	t.Helper()
+	for _, e := range r.Elements {
+		all := e.Values
+		if e.Value != nil {
+			all = append(all, e.Value)
+		}
+		for _, p := range all {
+			var at float64
+			var text string
+			if err := json.Unmarshal(p[0], &at); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(p[1], &text); err != nil {
+				t.Fatal(err)
+			}
+			value, err := strconv.ParseFloat(text, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if value == value {
+				list = append(list, point{at, value})
+			}
+		}
+	}
+	return list
+}
+
+// isAnswer reports queries of what only comes at the end of a run.
+func isAnswer(q query) bool {
+	for _, name := range []string{catalog.Verdict, catalog.Objective, catalog.RunDuration} {
+		m, _ := catalog.Lookup(name)
+		if strings.Contains(q.expr, m.PrometheusName()+"{") {
+			return true
+		}
+	}
+	return false
+}
+
+// each runs every query of dashboards, with all values of the variables and with each of them.
+func (b *bench) each(t *testing.T, v view, dashboards []Dashboard, f func(v *view, q query, r result)) {
+	t.Helper()
+	for _, d := range dashboards {
+		for _, single := range []bool{false, true} {
+			b.choose(t, &d, &v, single)
+			for _, q := range queriesOf(t, &d) {
+				if q.target != nil {
+					f(&v, q, b.execute(t, &v, q))
+				}
+			}
+		}
+	}
+}
+
+// TestEveryQueryHasData: while a run lasts every query has data, but for the answers, which come at its end; when it is
+// over every query has data, and no series lingers.
+func TestEveryQueryHasData(t *testing.T) {
+	b := newBench(t)
+	// History: a run that passes and one that is inconclusive, so that the dashboard of runs has one of each.
+	for test, objectives := range map[string]string{"clean": "p95 < 5s", "few": "p99 < 5s"} {
+		if _, err := b.run(t.Context(), test, objectives); err != nil {
+			t.Fatal(err)
+		}
+	}
+	earlier := time.Now()
+	p := &pause{reached: make(chan struct{}), resume: make(chan struct{})}
+	var r *report.Report
+	var err error
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		r, err = b.run(t.Context(), "load", `p95 < 2s, "error_rate < 1%"`, p)
+	}()
+	select {
+	case <-p.reached:
+	case <-over:
+		t.Fatalf("the run was over before it was looked at: %v", err)
+	}
+	func() {
+		defer func() { close(p.resume); <-over }() // also when the test fails in between
+		live := view{from: earlier, to: time.Now(), scrape: time.Second}
+		b.each(t, live, []Dashboard{Run(), Runs()}, func(v *view, q query, r result) {
+			switch {
+			case !isAnswer(q):
+				check(t, v, q, r)
+			case strings.HasPrefix(q.where, runUID+" ") && len(r.Elements) > 0:
+				t.Errorf("%s: an answer before the run is over: %v", q.where, r.Elements)
+			}
+		})
+	}()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict.Outcome != verdict.Fail {
+		t.Fatalf("the run is a %s, want a fail", r.Verdict.Outcome)
+	}
+	for _, test := range []struct {
+		name          string
+		before, after time.Duration
+		dashboards    []Dashboard
+	}{
+		{"at once", time.Minute, 2 * time.Second, []Dashboard{Run(), Runs()}},
+		{"ten minutes later", time.Minute, 10 * time.Minute, []Dashboard{Run(), Runs()}},
+		{"in a week", 6 * 24 * time.Hour, 24 * time.Hour, []Dashboard{Runs()}}, // whose steps are longer than a run
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			past := view{from: r.Start.Add(-test.before), to: r.End.Add(test.after), scrape: time.Second}
+			b.each(t, past, test.dashboards, func(v *view, q query, got result) {
+				check(t, v, q, got)
+				if q.target.Range && !isAnswer(q) {
+					step := v.interval(q.maxDataPoints)
+					last := float64(r.End.Add(time.Second+step+v.rateInterval(step)).UnixMilli()) / 1000
+					for _, n := range numbers(t, got) {
+						if n.time > last {
+							t.Fatalf("%s: lingers at %.0f, %.0f s after the end", q.where, n.time, n.time-float64(r.End.Unix()))
+						}
+					}
+				}
+			})
+			b.checkValues(t, past, r)
+		})
+	}
+}
+
+// checkValues compares what the panels of a run say with its report.
+func (b *bench) checkValues(t *testing.T, v view, r *report.Report) {
+	t.Helper()
+	wants := map[string]float64{
+		runUID + " panel Requests A":     float64(r.Total.Count), // of the number and of the table
+		runUID + " panel Verdict A":      0,
+		runUID + " panel Error rate A":   float64(r.Total.Failures) / float64(r.Total.Count),
+		runUID + " annotation Verdicts":  float64(r.End.UnixMilli()),
+		runsUID + " panel Judged runs A": 1,
+		runsUID + " panel Failed A":      1,
+		runsUID + " panel Runs B":        float64(r.Start.UnixMilli()),
+		runsUID + " panel Runs C":        float64(r.End.UnixMilli()),
+		runsUID + " panel Runs D":        r.End.Sub(r.Start).Seconds(),
+		runsUID + " panel Runs E":        float64(r.Total.Count),
+		runsUID + " annotation Verdicts": float64(r.End.UnixMilli()),
+	}
+	compared := map[string]bool{}
+	run := Run()
+	b.choose(t, &run, &v, false)
+	if got := v.vars["run"].values[0]; got != r.Run.ID {
+		t.Errorf("the newest run is %s, want %s", got, r.Run.ID)
+	}
+	runs := Runs()
+	for _, d := range []*Dashboard{&run, &runs} {
+		if d == &runs {
+			b.choose(t, d, &v, false)
+			v.vars["test"] = choice{values: []string{"load"}, multi: true}
+		}
+		for _, q := range queriesOf(t, d) {
+			want, ok := wants[q.where]
+			if !ok {
+				continue
+			}
+			compared[q.where] = true
+			total := 0.0
+			found := numbers(t, b.execute(t, &v, q))
+			for _, n := range found {
+				total += n.value
+			}
+			if q.target.Range {
+				total = found[len(found)-1].value
+			}
+			// A run ends when its last user has left; the verdict is some milliseconds later.
+			tolerance := 1e-9
+			if want > 1e9 {
+				tolerance = 1000
+			} else if strings.HasSuffix(q.where, "Runs D") {
+				tolerance = 1
+			}
+			if total < want-tolerance || total > want+tolerance {
+				t.Errorf("%s: %v, the report says %v", q.where, total, want)
+			}
+		}
+	}
+	if len(compared) != len(wants) {
+		t.Errorf("compared %d of %d values: %v", len(compared), len(wants), compared)
+	}
+}
