@@ -37,7 +37,7 @@ func queriesOf(t *testing.T, d *Dashboard) (list []query) {
 	}
 	for i := range d.Annotations.List {
 		a := &d.Annotations.List[i]
-		list = append(list, query{where: d.UID + " annotation " + a.Name, expr: a.Target.Expr, target: &a.Target})
+		list = append(list, query{where: d.UID + " annotation " + a.Name, expr: a.Target.Expr, maxDataPoints: 100, target: &a.Target}) // as Grafana has it
 	}
 	for _, p := range d.Panels {
 		for i := range p.Targets {

@@ -51,6 +51,9 @@ func rate(s string) string { return over("rate", s, rateWindow) }
 // total is what a counter or histogram, both counting from the start of its run, came to.
 func total(s string) string { return over("last_over_time", s, allWindow) }
 
+// most is the highest value of a gauge in a step of the graph: a short run may lie between two of them.
+func most(s string) string { return over("max_over_time", s, stepWindow) }
+
 func over(function, s, window string) string { return fmt.Sprintf("%s(%s[%s])", function, s, window) }
 
 // by aggregates; labels are names of the catalog.

@@ -47,18 +47,26 @@ func Run() Dashboard {
 		Links:      []Link{link("All runs", runsUID, "The history of the runs of these plans and tests")},
 		Templating: VariableList{append(append([]Variable{datasourceVariable()}, planAndTest()...), run, request)},
 		Annotations: AnnotationList{[]Annotation{
-			annotation("Stages", "blue", by("max", ofRun(catalog.Stage), catalog.LabelStage), legend(catalog.LabelStage), "Stage of the load shape"),
+			annotation("Stages", "blue", by("max", most(ofRun(catalog.Stage)), catalog.LabelStage), legend(catalog.LabelStage), "Stage of the load shape"),
 			endOfRun(ofRun(catalog.Verdict), "The run is over"),
 		}},
 		Panels: b.panels,
 	}
 }
 
-// endOfRun marks when runs got their verdict. The one sample of it is found for minutes: its own time is the mark's.
+// perRun are the labels by which runs are told apart.
+func perRun() []string { return []string{catalog.LabelPlan, catalog.LabelTest, catalog.LabelRun} }
+
+// endedAt is when the runs that ended in a window did, in seconds. A verdict is one sample, found for five minutes: steps of
+// two find it within the window, the sample itself at the window's edge.
+func endedAt(verdicts, window string) string {
+	when := "timestamp(" + verdicts + ")"
+	return fmt.Sprintf("(max_over_time(%s[%s:2m]) or %s)", when, window, when)
+}
+
+// endOfRun marks when runs got their verdict.
 func endOfRun(verdicts, title string) Annotation {
-	a := annotation("Verdicts", "purple",
-		fmt.Sprintf("1000 * %s", by("max", "timestamp("+verdicts+")", catalog.LabelPlan, catalog.LabelTest, catalog.LabelRun)),
-		title, legend(catalog.LabelPlan, catalog.LabelTest, catalog.LabelRun))
+	a := annotation("Verdicts", "purple", "1000 * "+by("max", endedAt(verdicts, stepWindow), perRun()...), title, legend(perRun()...))
 	a.UseValueForTime = true
 	return a
 }
@@ -82,7 +90,7 @@ func runStats(b *board) {
 		now(errorRate(ofRequest), "")))
 	b.add(4, 4, stat("Most users", "Most running users at once in the time range.", "max",
 		Field{NoValue: noRun, Unit: unitCount},
-		graphed(sum(ofRun(catalog.Users)), "")))
+		graphed(sum(most(ofRun(catalog.Users))), "")))
 }
 
 func runRequests(b *board) {
@@ -148,8 +156,8 @@ func responseTimes() Panel {
 
 func runLoad(b *board) {
 	users := graph("Users and arrival rate", "Running users by class, and on the right the rate at which iterations are meant to start (open models).", unitCount, noRun,
-		graphed(sum(ofRun(catalog.Users), catalog.LabelClass), "users "+legend(catalog.LabelClass)),
-		graphed(by("max", ofRun(catalog.ArrivalRate)), "arrival rate"))
+		graphed(sum(most(ofRun(catalog.Users)), catalog.LabelClass), "users "+legend(catalog.LabelClass)),
+		graphed(by("max", most(ofRun(catalog.ArrivalRate))), "arrival rate"))
 	b.add(12, 9, styled(users, "/^arrival rate$/",
 		Property{"unit", unitItems}, Property{"custom.axisPlacement", "right"}, Property{"custom.lineStyle", LineStyle{Fill: "dash", Dash: []int{10, 10}}}))
 	b.add(12, 9, graph("Iterations", "Books of the iterations: those intended, started, dropped for want of a user, finished, and cut by the end of the run.", unitItems, noRun,

@@ -49,7 +49,7 @@ func runsStats(b *board) {
 // than the run: what is drawn always counts since the run's start.
 func runsTrends(b *board) {
 	perTest := []string{catalog.LabelPlan, catalog.LabelTest}
-	perRun := append(perTest, catalog.LabelRun)
+	perRun := perRun()
 	latest := func(s string) string { return over("last_over_time", s, rateWindow) }
 	trend := func(title, description, unit, expr string) {
 		p := graph(title, description+" The worst, where several runs fall into one step of the graph.", unit, noRuns, graphed(expr, legend(perTest...)))
@@ -77,12 +77,10 @@ func runsTrends(b *board) {
 }
 
 func runsTable(b *board) {
-	perRun := []string{catalog.LabelPlan, catalog.LabelTest, catalog.LabelRun}
+	perRun := perRun()
 	requests := sum(total(ofRuns(catalog.Requests, ended())), perRun...)
 	duration := by("max", total(ofRuns(catalog.RunDuration)), perRun...)
-	// A verdict is one sample, found for five minutes: steps of two find it in the past, the sample itself at the edge.
-	when := "timestamp(" + ofRuns(catalog.Verdict) + ")"
-	end := by("max", fmt.Sprintf("(max_over_time(%s[%s:2m]) or %s) and %s", when, allWindow, when, total(ofRuns(catalog.Verdict))), perRun...)
+	end := by("max", endedAt(ofRuns(catalog.Verdict), allWindow)+" and "+total(ofRuns(catalog.Verdict)), perRun...)
 	b.add(columns, 12, sortedBy(table("Runs", "Runs with a sample in the time range. A run leads to its dashboard, at its time.", noRuns,
 		column{title: "run", label: catalog.LabelRun, links: []DataLink{{Title: "Open the run", URL: runURL()}}},
 		column{title: "plan", label: catalog.LabelPlan},
