@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"tidegauge/engine/catalog"
@@ -112,7 +112,7 @@ func checkSelector(t *testing.T, where string, known map[string]catalog.Metric, 
 		t.Errorf("%s: %s, a %s, in the function %s", where, s.Name, m.Kind, function)
 	}
 	for _, l := range s.LabelMatchers {
-		if l.Name != labels.MetricName && !slices.Contains(labelsOf(m), l.Name) {
+		if l.Name != model.MetricNameLabel && !slices.Contains(labelsOf(m), l.Name) {
 			t.Errorf("%s: %s has no label %s", where, s.Name, l.Name)
 		}
 	}

@@ -43,6 +43,9 @@ func failed() string {
 // selector returns a selector of a metric of the catalog.
 func selector(metric string, matchers ...string) string {
 	m, _ := catalog.Lookup(metric)
+	if len(matchers) == 0 {
+		return m.PrometheusName()
+	}
 	return m.PrometheusName() + "{" + strings.Join(matchers, ", ") + "}"
 }
 
@@ -51,8 +54,9 @@ func rate(s string) string { return over("rate", s, rateWindow) }
 // total is what a counter or histogram, both counting from the start of its run, came to.
 func total(s string) string { return over("last_over_time", s, allWindow) }
 
-// most is the highest value of a gauge in a step of the graph: a short run may lie between two of them.
-func most(s string) string { return over("max_over_time", s, stepWindow) }
+// most is the highest value of a gauge in a step of the graph, since a short run may lie between two steps; where a step has
+// no sample of its own, the one before it.
+func most(s string) string { return over("max_over_time", s, stepWindow) + " or " + s }
 
 func over(function, s, window string) string { return fmt.Sprintf("%s(%s[%s])", function, s, window) }
 

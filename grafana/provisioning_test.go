@@ -1,6 +1,7 @@
 package grafana
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"testing"
@@ -12,12 +13,11 @@ import (
 // read decodes a provisioning file; a key that is not in v is an error.
 func read(t *testing.T, file string, v any) {
 	t.Helper()
-	f, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	d := yaml.NewDecoder(f)
+	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(v); err != nil {
 		t.Fatalf("%s: %v", file, err)

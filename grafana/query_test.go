@@ -143,7 +143,11 @@ func (b *bench) ask(t *testing.T, where, path string, form url.Values, into any)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() {
+		if err := resp.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	var body struct {
 		Status, Error   string
 		Data            json.RawMessage
@@ -370,16 +374,17 @@ func TestEveryQueryHasData(t *testing.T) {
 		t.Fatalf("the run is a %s, want a fail", r.Verdict.Outcome)
 	}
 	for _, test := range []struct {
-		name          string
-		before, after time.Duration
-		dashboards    []Dashboard
+		name       string
+		from, to   time.Time
+		dashboards []Dashboard
 	}{
-		{"at once", time.Minute, 2 * time.Second, []Dashboard{Run(), Runs()}},
-		{"ten minutes later", time.Minute, 10 * time.Minute, []Dashboard{Run(), Runs()}},
-		{"in a week", 6 * 24 * time.Hour, 24 * time.Hour, []Dashboard{Runs()}}, // whose steps are longer than a run
+		{"at once", r.Start.Add(-time.Minute), r.End.Add(2 * time.Second), []Dashboard{Run(), Runs()}},
+		{"ten minutes later", r.Start.Add(-time.Minute), r.End.Add(10 * time.Minute), []Dashboard{Run(), Runs()}},
+		{"in a week", r.Start.Add(-6 * 24 * time.Hour), r.End.Add(24 * time.Hour), []Dashboard{Runs()}}, // whose steps are longer than a run
+		{"through the link", b.column(t, r, "start"), b.column(t, r, "end"), []Dashboard{Run()}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			past := view{from: r.Start.Add(-test.before), to: r.End.Add(test.after), scrape: time.Second}
+			past := view{from: test.from, to: test.to, scrape: time.Second}
 			b.each(t, past, test.dashboards, func(v *view, q query, got result) {
 				check(t, v, q, got)
 				if q.target.Range && !isAnswer(q) {
@@ -392,9 +397,36 @@ func TestEveryQueryHasData(t *testing.T) {
 					}
 				}
 			})
-			b.checkValues(t, past, r)
+			if test.dashboards[len(test.dashboards)-1].UID == runsUID {
+				b.checkValues(t, past, r)
+			}
 		})
 	}
+}
+
+// column returns a time of the newest run that the table of runs shows, where the link to its dashboard gets it.
+func (b *bench) column(t *testing.T, r *report.Report, title string) time.Time {
+	t.Helper()
+	d := Runs()
+	v := view{from: r.Start.Add(-time.Hour), to: r.End.Add(time.Hour), scrape: time.Second}
+	b.choose(t, &d, &v, false)
+	table := d.Panels[len(d.Panels)-1]
+	organize, ok := table.Transformations[1].Options.(Organize)
+	if !ok {
+		t.Fatalf("the table of runs has the transformations %v", table.Transformations)
+	}
+	for _, target := range table.Targets {
+		if organize.RenameByName["Value #"+target.RefID] != title {
+			continue
+		}
+		newest := 0.0
+		for _, n := range numbers(t, b.execute(t, &v, query{where: title, expr: target.Expr, target: &target})) {
+			newest = max(newest, n.value)
+		}
+		return time.UnixMilli(int64(newest))
+	}
+	t.Fatalf("the table of runs has no column %s", title)
+	return time.Time{}
 }
 
 // checkValues compares what the panels of a run say with its report.

@@ -81,13 +81,14 @@ func runsTable(b *board) {
 	requests := sum(total(ofRuns(catalog.Requests, ended())), perRun...)
 	duration := by("max", total(ofRuns(catalog.RunDuration)), perRun...)
 	end := by("max", endedAt(ofRuns(catalog.Verdict), allWindow)+" and "+total(ofRuns(catalog.Verdict)), perRun...)
+	// Start and end are whole seconds around the run: they go into the link, and the verdict has to lie within.
 	b.add(columns, 12, sortedBy(table("Runs", "Runs with a sample in the time range. A run leads to its dashboard, at its time.", noRuns,
 		column{title: "run", label: catalog.LabelRun, links: []DataLink{{Title: "Open the run", URL: runURL()}}},
 		column{title: "plan", label: catalog.LabelPlan},
 		column{title: "test", label: catalog.LabelTest},
 		column{title: "verdict", expr: by("max", total(ofRuns(catalog.Verdict)), perRun...), field: Field{NoValue: "none yet", Mappings: verdictWords()}},
-		column{title: "start", expr: fmt.Sprintf("1000 * (%s - %s)", end, duration), field: Field{Unit: unitTime}},
-		column{title: "end", expr: "1000 * " + end, field: Field{Unit: unitTime}},
+		column{title: "start", expr: fmt.Sprintf("1000 * floor(%s - %s)", end, duration), field: Field{Unit: unitTime}},
+		column{title: "end", expr: fmt.Sprintf("1000 * ceil(%s)", end), field: Field{Unit: unitTime}},
 		column{title: "duration", expr: duration, field: Field{Unit: unitSeconds}},
 		column{title: "requests", expr: requests, field: Field{Unit: unitCount}},
 		column{title: "rate", expr: fmt.Sprintf("%s / %s", requests, duration), field: Field{Unit: unitRequests}},
