@@ -37,6 +37,7 @@
 //	5      engine/history               one folder per run
 //	6      engine/experiment            carries one test from start to verdict
 //	8      exporters/locust             the four CSV files of Locust
+//	8      grafana                      makes dashboards of the metrics in the catalog
 //	10     cmd/tidegauge/internal/app   puts the command together
 //	11     cmd/tidegauge                the binary; one file per subcommand                                  cobra
 //	11     cmd/paydemo                  a payment service to aim at; imports nothing of ours but its own packages

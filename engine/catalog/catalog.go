@@ -50,6 +50,7 @@ const (
 	RunInfo           = "tidegauge.run.info"
 	Objective         = "tidegauge.objective"
 	Verdict           = "tidegauge.verdict"
+	RunDuration       = "tidegauge.run.duration"
 )
 
 // The names of the labels, as OpenTelemetry has them.
@@ -98,6 +99,7 @@ func All() []Metric {
 		{RunInfo, Gauge, "", "Always 1; the labels say what made the measurements and the scale of its histograms.", []string{LabelVersion, LabelScale}},
 		{Objective, Gauge, "", "Answer to an objective of the plan, at the end of the run: 1 it was met, 0 it was missed; absent if it could not be decided.", []string{LabelObjective}},
 		{Verdict, Gauge, "", "Verdict of the run, at its end: 1 pass, 0 fail, -1 inconclusive.", nil},
+		{RunDuration, Gauge, "s", "Time from the start of the run to its verdict, at its end.", nil},
 	}
 }
 

@@ -29,6 +29,7 @@ func TestPrometheusName(t *testing.T) {
 		RunInfo:           "tidegauge_run_info",
 		Objective:         "tidegauge_objective",
 		Verdict:           "tidegauge_verdict",
+		RunDuration:       "tidegauge_run_duration_seconds",
 	}
 	all := All()
 	if len(all) != len(want) {

@@ -151,9 +151,9 @@ func (l *layout) stagePoints(s *measure.Snapshot, now span) (points []gaugePoint
 }
 
 // answers returns the metrics that say what a run came to.
-func answers(common []attribute.KeyValue, r Results, at time.Time) (list []metricdata.Metrics) {
+func answers(common []attribute.KeyValue, r Results, now span) (list []metricdata.Metrics) {
 	point := func(v float64, own ...attribute.KeyValue) gaugePoint {
-		return gaugePoint{Attributes: attribute.NewSet(slices.Concat(common, own)...), Time: at, Value: v}
+		return gaugePoint{Attributes: attribute.NewSet(slices.Concat(common, own)...), StartTime: now.start, Time: now.at, Value: v}
 	}
 	add := func(name string, points []gaugePoint) {
 		if m, ok := catalog.Lookup(name); ok {
@@ -168,6 +168,9 @@ func answers(common []attribute.KeyValue, r Results, at time.Time) (list []metri
 	}
 	add(catalog.Objective, objectives)
 	add(catalog.Verdict, []gaugePoint{point(r.Verdict.value())})
+	if !now.start.IsZero() {
+		add(catalog.RunDuration, []gaugePoint{point(now.at.Sub(now.start).Seconds())})
+	}
 	return list
 }
 

@@ -128,11 +128,12 @@ type Results struct {
 	Objectives map[string]Answer // by the objective's text; an undecided one gets no series
 }
 
-// Finish exports the verdict and the answers to the objectives, after the final snapshot. Where the series of a run are
-// made stale at its end, Finish comes after that: its one point is meant to be found for a while. Who pulls finds the
-// answers and what was counted from then on, and no gauge of a run that is over. Its errors are like Consume's.
+// Finish exports the verdict, the answers to the objectives and the run's duration, after the final snapshot. Where the
+// series of a run are made stale at its end, Finish comes after that: its one point is meant to be found for a while. Who
+// pulls finds the answers and what was counted from then on, and no gauge of a run that is over. Its errors are like
+// Consume's.
 func (p *Provider) Finish(ctx context.Context, r Results) error {
-	verdicts := answers(p.labels, r, p.next(r.Time))
+	verdicts := answers(p.labels, r, span{p.start, p.next(r.Time)})
 	shown := verdicts
 	if before := p.current.Load(); before != nil {
 		shown = append(slices.DeleteFunc(slices.Clone(*before), isGauge), verdicts...)

@@ -257,7 +257,8 @@ func TestFinish(t *testing.T) {
 	for key, want := range map[string]float64{
 		catalog.Objective + " objective=p95 < 1s": 1,
 		catalog.Objective + " objective=p99 < 1s": 0,
-		catalog.Verdict: -1,
+		catalog.Verdict:     -1,
+		catalog.RunDuration: time.Minute.Seconds(),
 	} {
 		if got := out.values(t, key); len(got) != 1 || got[0] != want {
 			t.Errorf("%s: got %v, want %v", key, got, want)
