@@ -30,8 +30,10 @@ import (
 	"tidegauge/engine/store"
 )
 
-// endWithin is how long marking the series stale may take.
-const endWithin = 10 * time.Second
+const (
+	reloadEvery = time.Second      // how often targets that files name are taken over; Prometheus: 5 s
+	endWithin   = 10 * time.Second // how long marking the series stale may take
+)
 
 // Options say what to scrape.
 type Options struct {
@@ -107,6 +109,7 @@ func (s *Scraper) Run(ctx context.Context) error {
 	manager, err := scrape.NewManager(&scrape.Options{
 		ScrapeOnShutdown:         true,
 		DiscoveryReloadOnStartup: true,
+		DiscoveryReloadInterval:  model.Duration(reloadEvery),
 	}, s.logger, logging.NewJSONFileLogger, nil, s.tally, registry)
 	if err != nil {
 		return fmt.Errorf("starting to scrape: %w", err)
@@ -117,7 +120,7 @@ func (s *Scraper) Run(ctx context.Context) error {
 	}
 	finding, stopFinding := context.WithCancel(ctx)
 	defer stopFinding()
-	finder := discovery.NewManager(finding, s.logger, registry, found)
+	finder := discovery.NewManager(finding, s.logger, registry, found, discovery.Updatert(reloadEvery))
 	if finder == nil {
 		return errors.New("starting to scrape: targets cannot be looked for")
 	}
