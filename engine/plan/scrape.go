@@ -3,10 +3,10 @@ package plan
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -210,24 +210,24 @@ func (c *jobCopy) lines(text []byte, job *yaml.Node) map[int]node {
 	return lines
 }
 
-// spokenOf returns the part of a job that a message names: a value it quotes, or the longest key it has as a word, with
-// spaces or underscores between its parts.
+// spokenOf returns the part of a job that a message names: a value that it quotes, or else the key that it has as words
+// first, with spaces or underscores between them.
 func (c *jobCopy) spokenOf(message string, job *yaml.Node, item node) node {
-	best, length := item, 0
+	best, first, byValue := item, len(message)+1, false
 	spoken := " " + strings.ToLower(strings.ReplaceAll(message, "_", " ")) + " "
 	var walk func(n *yaml.Node)
 	walk = func(n *yaml.Node) {
 		for i, part := range n.Content {
-			name := strings.ReplaceAll(part.Value, "_", " ")
+			isKey := n.Kind == yaml.MappingNode && i%2 == 0
 			switch {
-			case part.Kind != yaml.ScalarNode || part.Value == "":
-			case n.Kind == yaml.MappingNode && i%2 == 0:
-				if len(name) > length && name != "job name" && strings.Contains(spoken, " "+name+" ") {
-					best, length = c.origin[part], len(name)
+			case part.Kind != yaml.ScalarNode || part.Value == "" || byValue:
+			case isKey && part.Value != "job_name":
+				if at := strings.Index(spoken, " "+strings.ReplaceAll(part.Value, "_", " ")+" "); at >= 0 && at < first {
+					best, first = c.origin[part], at
 				}
-			case len(part.Value) >= length && (strings.Contains(message, fmt.Sprintf("%q", part.Value)) || strings.Contains(message, fmt.Sprintf("%q:", part.Value))):
-				if i == 0 || n.Content[i-1].Value != "job_name" {
-					best, length = c.origin[part], len(part.Value)
+			case !isKey && (n.Kind != yaml.MappingNode || n.Content[i-1].Value != "job_name"):
+				if strings.Contains(message, strconv.Quote(part.Value)) || strings.Contains(message, part.Value+": ") {
+					best, byValue = c.origin[part], true
 				}
 			}
 			walk(part)
