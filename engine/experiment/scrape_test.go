@@ -218,6 +218,13 @@ func TestPresetsAgainstSeries(t *testing.T) {
 		"event-loop-lag (JVM pauses)":                  lag("jvm_gc_pause_seconds_max"),
 		"pool (Go database/sql)":                       pair("go_sql_in_use_connections", "go_sql_max_open_connections"),
 		"pool (HikariCP)":                              pair("hikaricp_connections_active", "hikaricp_connections_max"),
+		"pool (OpenTelemetry until 1.26)": func(v float64) map[string]shown {
+			of := node + `,pool_name="p"`
+			return map[string]shown{
+				`db_client_connections_usage` + of + `,state="used"}`: constant(50 * v),
+				`db_client_connections_usage` + of + `,state="idle"}`: constant(50), `db_client_connections_max` + of + `}`: constant(50),
+			}
+		},
 		"pool (OpenTelemetry)": func(v float64) map[string]shown {
 			of := node + `,db_client_connection_pool_name="p"`
 			return map[string]shown{

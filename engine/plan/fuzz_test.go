@@ -39,7 +39,9 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := Parse("testdata/fuzz.yaml", text, Options{
 			CheckPromQL: func(string) error { return errors.New("no") },
-			CheckScrape: func(string, []byte) error { return errors.Join(atLine(2), errors.New("job name \"b\": scrape interval")) },
+			CheckScrape: func(string, []byte) error {
+				return errors.Join(atLine(2), errors.New("job name \"b\": scrape interval"))
+			},
 		})
 		if err == nil {
 			for i := range p.Tests {

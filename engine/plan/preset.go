@@ -72,6 +72,7 @@ func presets() []preset {
 			{"Go database/sql", most(`go_sql_in_use_connections{$jobs}`, `go_sql_max_open_connections{$jobs}`)},
 			{"HikariCP", most(`hikaricp_connections_active{$jobs}`, `hikaricp_connections_max{$jobs}`)},
 			{"OpenTelemetry", most(`sum without (db_client_connection_state) (db_client_connection_count{$jobs,db_client_connection_state="used"})`, `db_client_connection_max{$jobs}`)},
+			{"OpenTelemetry until 1.26", most(`sum without (state) (db_client_connections_usage{$jobs,state="used"})`, `db_client_connections_max{$jobs}`)},
 		}},
 	}
 }

@@ -69,19 +69,19 @@ func (m *metrics) watch(d *database, n *notifier) {
 		s := pool()
 		return max(0, float64(s.TotalConns)-float64(s.IdleConns))
 	}
-	// The names of OpenTelemetry's conventions for connection pools, beside our own.
+	// The names that OpenTelemetry's instrumentations give a connection pool, beside our own.
 	convention := func(name, state, help string, value func() float64) prometheus.Collector {
-		labels := prometheus.Labels{"db_client_connection_pool_name": "payments"}
+		labels := prometheus.Labels{"pool_name": "payments"}
 		if state != "" {
-			labels["db_client_connection_state"] = state
+			labels["state"] = state
 		}
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value)
 	}
-	const count = "Connections of the database pool by state."
+	const usage = "Connections of the database pool by state."
 	m.registry.MustRegister(
-		convention("db_client_connection_count", "used", count, inUse),
-		convention("db_client_connection_count", "idle", count, func() float64 { return float64(pool().IdleConns) }),
-		convention("db_client_connection_max", "", "Most connections the database pool may hold.", func() float64 { return float64(m.poolLimit) }),
+		convention("db_client_connections_usage", "used", usage, inUse),
+		convention("db_client_connections_usage", "idle", usage, func() float64 { return float64(pool().IdleConns) }),
+		convention("db_client_connections_max", "", "Most connections the database pool may hold.", func() float64 { return float64(m.poolLimit) }),
 		gauge("db_pool_connections_limit", "Most connections the database pool may hold.",
 			func() float64 { return float64(m.poolLimit) }),
 		gauge("db_pool_connections_in_use", "Database connections in use.", inUse),
