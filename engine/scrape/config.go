@@ -121,7 +121,7 @@ func secretFiles(c *config_util.HTTPClientConfig) []string {
 var (
 	yamlLine     = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
 	unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
-	ofGoType     = regexp.MustCompile(" into (?:[*\\[\\]]*[a-z]+\\.)?\\S+$")
+	ofGoType     = regexp.MustCompile(` into (?:[*\[\]]*[a-z]+\.)?\S+$`)
 )
 
 // mistakes takes the answer of the YAML library apart, and says it without the names of Go types.

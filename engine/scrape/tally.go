@@ -56,7 +56,7 @@ type note struct {
 
 func (a *tallyAppender) Append(ref storage.SeriesRef, l labels.Labels, st, ts int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, o storage.AppendV2Options) (storage.SeriesRef, error) {
 	if h == nil && fh == nil && !value.IsStaleNaN(v) {
-		switch l.Get(labels.MetricName) {
+		switch l.Get(model.MetricNameLabel) {
 		case "up":
 			a.notes = append(a.notes, note{l, true, v})
 		case "scrape_samples_scraped":
@@ -73,7 +73,7 @@ func (a *tallyAppender) Commit() error {
 	a.tally.mu.Lock()
 	defer a.tally.mu.Unlock()
 	for _, n := range a.notes {
-		target := a.tally.of(labels.NewBuilder(n.labels).Del(labels.MetricName).Labels())
+		target := a.tally.of(labels.NewBuilder(n.labels).Del(model.MetricNameLabel).Labels())
 		if !n.up {
 			target.Samples = max(target.Samples, int(n.value))
 			continue
