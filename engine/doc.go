@@ -6,6 +6,7 @@
 //	                    │
 //	                    ▼ Observation (intended, sent, finished, outcome, sizes)
 //	                 measure ──► Snapshot, once an interval ──► telemetry (OpenTelemetry) ──► store
+//	                    │                                        scrape (the servers' own metrics) ──┘
 //	                    ├──► verdict (objectives, also while the run lasts)
 //	                    └──► exporters/… (their errors are counted and reported, never lost silently)
 //	history + verdict ──► report ──► terminal, JSON, run folder

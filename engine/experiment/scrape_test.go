@@ -238,7 +238,8 @@ func TestPresetsAgainstSeries(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seen := 0
+	l, seen := newLab(t), 0
+	begin := time.Now().Add(-24 * time.Hour).Truncate(time.Second) // each case has ten minutes of its own
 	for _, o := range p.Objectives {
 		if o.PromQL == "" {
 			continue
@@ -256,8 +257,7 @@ func TestPresetsAgainstSeries(t *testing.T) {
 				at = 1
 			}
 			for factor, want := range map[float64]bool{0.95: true, 1.05: false} {
-				l := newLab(t)
-				begin := time.Now().Add(-time.Minute).Truncate(time.Second)
+				begin = begin.Add(10 * time.Minute)
 				put(t, l.Store, begin, show(at*factor))
 				expr := strings.NewReplacer("$range", "60s", "$seconds", "60").Replace(o.PromQL)
 				left, right, held, err := l.Store.Compare(t.Context(), expr, begin.Add(time.Minute))
