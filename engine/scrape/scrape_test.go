@@ -3,6 +3,7 @@ package scrape
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -359,7 +360,7 @@ func TestCheck(t *testing.T) {
 			continue
 		}
 		for i, one := range all {
-			e, ok := one.(*Error)
+			e, ok := errors.AsType[*Error](one)
 			if !ok || e.Line() != c.wrong[i].line || !strings.Contains(e.Error(), c.wrong[i].text) || strings.Contains(e.Error(), "config.") {
 				t.Errorf("%q: line %d: %v, want line %d: %s", c.job, e.Line(), one, c.wrong[i].line, c.wrong[i].text)
 			}
