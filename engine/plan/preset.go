@@ -69,10 +69,11 @@ func presets() []preset {
 			{"JVM pauses", `max by (job, instance) (max_over_time(jvm_gc_pause_seconds_max{$jobs}[$range])) < 0.1`},
 		}},
 		{name: "pool", limit: "below limit", unit: "ratio", sources: []presetSource{
-			{"Go database/sql", most(`go_sql_in_use_connections{$jobs}`, `go_sql_max_open_connections{$jobs}`)},
-			{"HikariCP", most(`hikaricp_connections_active{$jobs}`, `hikaricp_connections_max{$jobs}`)},
-			{"OpenTelemetry", most(`sum without (db_client_connection_state) (db_client_connection_count{$jobs,db_client_connection_state="used"})`, `db_client_connection_max{$jobs}`)},
-			{"OpenTelemetry until 1.26", most(`sum without (state) (db_client_connections_usage{$jobs,state="used"})`, `db_client_connections_max{$jobs}`)},
+			// A pool is there to be used up for a moment; when it stays so, requests wait for each other.
+			{"Go database/sql", usually(`go_sql_in_use_connections{$jobs}`, `go_sql_max_open_connections{$jobs}`)},
+			{"HikariCP", usually(`hikaricp_connections_active{$jobs}`, `hikaricp_connections_max{$jobs}`)},
+			{"OpenTelemetry", usually(`sum without (db_client_connection_state) (db_client_connection_count{$jobs,db_client_connection_state="used"})`, `db_client_connection_max{$jobs}`)},
+			{"OpenTelemetry until 1.26", usually(`sum without (state) (db_client_connections_usage{$jobs,state="used"})`, `db_client_connections_max{$jobs}`)},
 		}},
 	}
 }
@@ -85,6 +86,11 @@ func growth(series string) string {
 // most is the expression that a quantity never came up to its limit, where it has one.
 func most(quantity, limit string) string {
 	return `max by (job, instance) (max_over_time((` + quantity + ` / (` + limit + ` > 0))[$range:1s])) < 1`
+}
+
+// usually is the expression that a quantity was below its limit for nine tenths of the time.
+func usually(quantity, limit string) string {
+	return `max by (job, instance) (quantile_over_time(0.9, (` + quantity + ` / (` + limit + ` > 0))[$range:1s])) < 1`
 }
 
 // preset reads an objective that is a preset.
