@@ -79,12 +79,17 @@ func explain(c *console, p *plan.Plan, t *plan.Test) {
 		}
 	}
 	fmt.Fprintf(c.out, "  user classes: %s\n", strings.Join(classes, ", "))
+	asked := false
 	for i := range t.Objectives {
 		o := &t.Objectives[i]
 		fmt.Fprintf(c.out, "  objective: %s\n", o.Text)
 		if o.Preset != "" && o.PromQL != "" {
 			fmt.Fprintf(c.out, "             %s\n", o.PromQL)
+			asked = true
 		}
+	}
+	if asked {
+		fmt.Fprintln(c.out, "  a preset asks every kind of server; those that are not among the scraped are left out")
 	}
 	if len(t.Objectives) == 0 {
 		fmt.Fprintln(c.out, "  no objectives: the run fails if any request fails")

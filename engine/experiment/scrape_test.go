@@ -120,20 +120,22 @@ func TestRunScrapes(t *testing.T) {
 func TestRunJudgesServers(t *testing.T) {
 	l := newLab(t)
 	s := shop(t, 10)
-	if r := runScraping(t, l, s.URL, "${target.host}", "{preset: pool}"); r.Verdict.Outcome != verdict.Fail || r.Verdict.Code() != verdict.CodeObjective {
+	// Only the objectives are looked at: a busy machine can make the generator late, and with it the run inconclusive.
+	const pool = "pool (Go database/sql) below limit"
+	if r := runScraping(t, l, s.URL, "${target.host}", "{preset: pool}"); outcomes(r)[pool] != verdict.Fail || r.Verdict.Outcome != verdict.Fail {
 		t.Errorf("a pool in use: %s: %s", r.Verdict.Outcome, r.Verdict.Summary)
 	}
 	r := runScraping(t, l, s.URL, "127.0.0.1:1", "error_rate < 1%, {preset: pool}")
-	if r.Verdict.Outcome != verdict.Pass || !strings.Contains(r.Verdict.Summary, "no data: pool") {
-		t.Errorf("a server that is down: %s: %s", r.Verdict.Outcome, r.Verdict.Summary)
+	if got := outcomes(r); len(got) != 2 || got["pool"] != verdict.NoData || r.Verdict.Outcome == verdict.Fail || r.Verdict.Code() == verdict.CodeNoData {
+		t.Errorf("a server that is down: %v, %s: %s", got, r.Verdict.Outcome, r.Verdict.Summary)
 	}
 	warned := func(w string) bool { return strings.HasPrefix(w, "scraping shop 127.0.0.1:1 gave no data") }
 	if !slices.ContainsFunc(r.Warnings, warned) || len(r.Servers) != 1 || r.Servers[0].Up != 0 {
 		t.Errorf("warnings %q, servers %+v", r.Warnings, r.Servers)
 	}
 	r = runScraping(t, l, s.URL, "127.0.0.1:1", `error_rate < 1%, {promql: 'max(go_sql_in_use_connections) < 5'}`)
-	if r.Verdict.Outcome != verdict.Inconclusive || r.Verdict.Code() != verdict.CodeNoData {
-		t.Errorf("PromQL without data: %s: %s", r.Verdict.Outcome, r.Verdict.Summary)
+	if got := outcomes(r); got["max(go_sql_in_use_connections) < 5"] != verdict.Inconclusive || r.Verdict.Outcome != verdict.Inconclusive {
+		t.Errorf("PromQL without data: %v, %s: %s", got, r.Verdict.Outcome, r.Verdict.Summary)
 	}
 }
 
