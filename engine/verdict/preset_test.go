@@ -52,7 +52,13 @@ func TestPresets(t *testing.T) {
 			[]string{"pass cpu of machine 10%", "inconclusive cpu of other -"}, "cpu of other: many-to-many matching"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			v := newFakeRun(t, Options{Test: loadTest(slices.Clone(c.objectives)...), Querier: c.servers}).usual(ok100)
+			test := loadTest()
+			test.Objectives = c.objectives
+			f := newFakeRun(t, Options{Test: test, Querier: c.servers})
+			f.seconds(10, work{n: 50, seconds: 0.1})
+			f.seconds(60, ok100)
+			f.seconds(10, work{n: 50, seconds: 0.1})
+			v := f.end()
 			var got []string
 			for _, f := range v.Objectives() {
 				value := "-"
