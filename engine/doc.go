@@ -6,6 +6,7 @@
 //	                    │
 //	                    ▼ Observation (intended, sent, finished, outcome, sizes)
 //	                 measure ──► Snapshot, once an interval ──► telemetry (OpenTelemetry) ──► store
+//	                    │                                        scrape (the servers' own metrics) ──┘
 //	                    ├──► verdict (objectives, also while the run lasts)
 //	                    └──► exporters/… (their errors are counted and reported, never lost silently)
 //	history + verdict ──► report ──► terminal, JSON, run folder
@@ -28,6 +29,7 @@
 //	1      engine/protocol/web          HTTP/1.1                                                             fasthttp
 //	1      engine/store                 time series in an embedded TSDB, queried with PromQL                 prometheus
 //	2      engine/plan                  reads a test plan and says with line and column what is wrong        yaml.v3
+//	2      engine/scrape                reads the metrics of the servers under test                          prometheus
 //	2      engine/telemetry             shows measurements as an OpenTelemetry Producer                      otel, client_golang
 //	3      engine/load                  turns a shape into moments
 //	3      engine/verdict               decides whether a run passed, and says why

@@ -31,6 +31,9 @@ func newExplain(c *console) *cobra.Command {
 				tests = []plan.Test{*one}
 			}
 			fmt.Fprintf(c.out, "plan %s against %s\n", p.Name, p.Target.BaseURL)
+			if len(p.Scrape.Jobs) > 0 {
+				fmt.Fprintf(c.out, "scrapes while a test lasts: %s\n", strings.Join(p.Scrape.Jobs, ", "))
+			}
 			for i := range tests {
 				explain(c, p, &tests[i])
 			}
@@ -76,8 +79,17 @@ func explain(c *console, p *plan.Plan, t *plan.Test) {
 		}
 	}
 	fmt.Fprintf(c.out, "  user classes: %s\n", strings.Join(classes, ", "))
+	asked := false
 	for i := range t.Objectives {
-		fmt.Fprintf(c.out, "  objective: %s\n", t.Objectives[i].Text)
+		o := &t.Objectives[i]
+		fmt.Fprintf(c.out, "  objective: %s\n", o.Text)
+		if o.Preset != "" && o.PromQL != "" {
+			fmt.Fprintf(c.out, "             %s\n", o.PromQL)
+			asked = true
+		}
+	}
+	if asked {
+		fmt.Fprintln(c.out, "  a preset asks every kind of server; those that are not among the scraped are left out")
 	}
 	if len(t.Objectives) == 0 {
 		fmt.Fprintln(c.out, "  no objectives: the run fails if any request fails")

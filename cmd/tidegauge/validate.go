@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tidegauge/engine/plan"
+	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
 )
 
@@ -43,7 +44,7 @@ func readPlan(c *console, file string) (*plan.Plan, error) {
 	if err != nil {
 		return nil, withCode(exitPlan, fmt.Errorf("reading the plan: %w", err))
 	}
-	p, err := plan.Parse(file, source, plan.Options{Getenv: c.getenv, CheckPromQL: store.CheckComparison})
+	p, err := plan.Parse(file, source, plan.Options{Getenv: c.getenv, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Check})
 	if err == nil {
 		return p, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
 	"tidegauge/engine/run"
+	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
 	"tidegauge/engine/telemetry"
 	"tidegauge/engine/user"
@@ -47,6 +49,7 @@ type Lab struct {
 	History *history.History
 	Version string             // of tidegauge
 	Expose  func(http.Handler) // given the /metrics of each run as it starts; nil: nobody pulls
+	Logger  *slog.Logger       // of scraping; default: discard
 
 	shown *telemetry.Provider // of the last run: it can be pulled until the next begins
 }
@@ -96,6 +99,9 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	}
 	meta.ID = record.ID()
 	e := &experiment{lab: l, o: o, record: record, collector: report.NewCollector(meta), stop: make(chan struct{})}
+	if err := e.prepareScrape(); err != nil {
+		return nil, errors.Join(err, record.Close())
+	}
 	if err := e.prepare(ctx, meta); err != nil {
 		return nil, errors.Join(err, record.Close())
 	}
@@ -111,6 +117,12 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		case <-ran:
 		}
 	})
+	scraping, endScraping := context.WithCancel(ctx)
+	defer endScraping()
+	var scrapeErr error
+	if e.scraper != nil {
+		watching.Go(func() { scrapeErr = e.scraper.Run(scraping) })
+	}
 	result, err := run.Do(ctx, run.Options{
 		Shape:       o.Test.Shape,
 		Mix:         mix,
@@ -121,7 +133,9 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		Stop:        e.stop,
 	})
 	close(ran)
+	endScraping()
 	watching.Wait()
+	e.scraped(scrapeErr)
 	return e.finish(context.WithoutCancel(ctx), result, err)
 }
 
@@ -134,6 +148,8 @@ type experiment struct {
 	exporter  metric.Exporter // to the store
 	judge     *verdict.Judge
 	collector *report.Collector
+	scraper   *scrape.Scraper // nil: the plan scrapes nothing
+	scrapeErr error
 
 	endOnce sync.Once
 	stop    chan struct{} // closed to end the run gracefully
@@ -174,6 +190,36 @@ func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
 	return nil
 }
 
+// prepareScrape reads what the plan scrapes.
+func (e *experiment) prepareScrape() (err error) {
+	jobs := e.o.Plan.ScrapeConfigs()
+	if jobs == nil {
+		return nil
+	}
+	e.scraper, err = scrape.New(scrape.Options{
+		Jobs: jobs, Dir: e.o.Plan.Scrape.Dir, Labels: e.o.Plan.Labels, Store: e.lab.Store, Logger: e.lab.Logger,
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrPlan, err)
+	}
+	return nil
+}
+
+// scraped notes what became of the servers that were scraped.
+func (e *experiment) scraped(err error) {
+	if e.scraper == nil {
+		return
+	}
+	e.scrapeErr = err
+	var servers []report.Server
+	for _, t := range e.scraper.Targets() {
+		servers = append(servers, report.Server{
+			Job: t.Job, Instance: t.Instance, URL: t.URL, Scrapes: t.Scrapes, Up: t.Up, Samples: t.Samples, LastError: t.LastError,
+		})
+	}
+	e.collector.Servers(servers)
+}
+
 func (e *experiment) end() { e.endOnce.Do(func() { close(e.stop) }) }
 
 // Consume implements measure.Sink: it writes a checkpoint to the run's folder from time to time. Its first failure is kept for
@@ -200,6 +246,9 @@ func (e *experiment) finish(ctx context.Context, result run.Result, runErr error
 	var kept []error
 	if result.SinkErrors != nil {
 		kept = append(kept, result.SinkErrors)
+	}
+	if e.scrapeErr != nil {
+		kept = append(kept, e.scrapeErr)
 	}
 	// Objectives that ask the store may take their time, but not what the rest of the end needs.
 	judging, done := context.WithTimeout(ctx, endWithin)

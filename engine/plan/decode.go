@@ -216,7 +216,7 @@ func (d *decoder) atMostOne(found map[string]member, keys ...string) string {
 }
 
 // later are keys that other versions of the plan language have.
-var later = []string{"scrape", "faults"}
+var later = []string{"faults"}
 
 func (d *decoder) unknownKey(m member, keys []string) {
 	key := m.key.Value

@@ -89,8 +89,15 @@ func dump(p *Plan) string {
 			}
 		}
 	}
+	if jobs := p.ScrapeConfigs(); jobs != nil {
+		line("scrapes %q in %s", p.Scrape.Jobs, p.Scrape.Dir)
+		line("%s", strings.TrimSpace(string(jobs)))
+	}
 	for _, o := range p.Objectives {
 		line("objective %s at %v: %s %g service %t %v %s %g for %v abort %t", o.Text, o.Pos, o.Metric, o.Quantile, o.Service, o.Selector, o.Op, o.Threshold, o.For, o.Abort)
+		if o.Preset != "" {
+			line("  preset %s, in %q: %s", o.Preset, o.Unit, o.PromQL)
+		}
 	}
 	for _, t := range p.Tests {
 		s := t.Shape

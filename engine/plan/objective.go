@@ -10,7 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const objectiveForm = `text such as p95 < 500ms, error_rate < 0.1% or p99{name="GET /x"} < 1s for 30s, abort, or a mapping with promql`
+const objectiveForm = `text such as p95 < 500ms, error_rate < 0.1% or p99{name="GET /x"} < 1s for 30s, abort, or a mapping with promql or preset`
 
 func (d *decoder) objectives(n node, p *Plan) []Objective {
 	var all []Objective
@@ -23,7 +23,10 @@ func (d *decoder) objectives(n node, p *Plan) []Objective {
 		var o Objective
 		var ok bool
 		if item.Kind == yaml.MappingNode {
-			o, ok = d.promQL(item)
+			var preset *node
+			if o, preset, ok = d.promQL(item); preset != nil {
+				all = append(all, d.preset(*preset, p)...)
+			}
 		} else {
 			o, ok = d.objective(item, requests, known)
 		}
@@ -133,27 +136,29 @@ func (o *Objective) concerns(requests []labelled) bool {
 	})
 }
 
-// promQL reads an objective that is an expression over the store.
-func (d *decoder) promQL(n node) (Objective, bool) {
-	o := Objective{Pos: d.pos(n), Metric: PromQL}
+// promQL reads an objective that is an expression over the store. If it is a preset instead, it returns its name.
+func (d *decoder) promQL(n node) (o Objective, preset *node, ok bool) {
+	o = Objective{Pos: d.pos(n), Metric: PromQL}
 	if len(n.Content) == 2 && n.Content[0].Kind == yaml.ScalarNode {
 		metric := n.Content[0].Value
 		if _, _, err := parseMetric(metric); err == nil {
 			d.wrong(n, "%s is a key here, expected text with a comparison: %s < …", metric, metric)
-			return o, false
+			return o, nil, false
 		}
 	}
 	before := len(d.errs)
 	found, known := d.mapping(n, "an objective",
 		field{"promql", func(n node) { o.PromQL = d.promQLText(n) }},
+		field{"preset", func(n node) { preset = &n }},
 		field{"for", into(&o.For, d.positive)},
 		field{"abort", into(&o.Abort, d.boolean)},
 	)
-	if _, ok := found["promql"]; !ok && known {
-		d.wrong(n, "promql is missing, expected an expression with a comparison, such as promql: max(up) == 1")
+	if only := d.exactlyOne(n, found, known, "promql", "preset"); only == "preset" {
+		d.meaningless(found, "a preset is judged over the whole part", "for", "abort")
+		return o, preset, false
 	}
 	o.Text = oneLine(o.PromQL)
-	return o, len(d.errs) == before
+	return o, nil, len(d.errs) == before
 }
 
 func (d *decoder) promQLText(n node) string {
@@ -184,7 +189,7 @@ var promQLIgnored = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^
 
 // sampleOf fills in the parts of an expression that are known when it runs, with something of the same length.
 func sampleOf(text string) string {
-	return strings.NewReplacer("$range", "10000s", "$run", "run0").Replace(text)
+	return strings.NewReplacer("$range", "10000s", "$run", "run0", "$seconds", "10000000").Replace(text)
 }
 
 // objectiveError is a mistake in the text of an objective.

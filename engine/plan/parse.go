@@ -56,6 +56,7 @@ func (d *decoder) plan(n node, p *Plan) {
 		field{"data", func(n node) { p.Data = d.data(n, names) }},
 		field{"target", func(n node) { p.Target = d.target(n, names) }},
 		field{"classes", func(n node) { p.Classes = d.classes(n, names) }},
+		field{"scrape", func(n node) { p.Scrape = d.scrape(n, p) }},
 		field{"objectives", func(n node) { p.Objectives = d.objectives(n, p) }},
 		field{"tests", func(n node) { p.Tests = d.tests(n, p) }},
 	)

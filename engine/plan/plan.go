@@ -24,6 +24,7 @@ type Plan struct {
 	Target     Target
 	Data       []Data
 	Classes    []UserClass
+	Scrape     Scrape
 	Objectives []Objective
 	Tests      []Test
 }
@@ -183,6 +184,8 @@ type Objective struct {
 	For       time.Duration     // judged over sliding windows of this length as well; 0: over the steady part only
 	Abort     bool              // end the run once it is missed (over a whole window of For, if given)
 	PromQL    string
+	Unit      string // of what PromQL gives: s, ratio, or nothing where that is not known
+	Preset    string // the preset it is part of; one part without data says nothing about the others
 }
 
 // Model is how load is made.
@@ -244,4 +247,8 @@ type Options struct {
 	// filled in with something of the same length. If the error, or one it wraps, has a method Offset() int, that is the
 	// byte at which the mistake is.
 	CheckPromQL func(expr string) error
+	// CheckScrape says what is wrong with one job of `scrape`, as YAML, whose file names are relative to dir; nil: nothing is
+	// checked. If the error has a method Unwrap() []error, each of those is a mistake. If one has a method Line() int, that is
+	// the line of the mistake in the job.
+	CheckScrape func(dir string, job []byte) error
 }

@@ -258,7 +258,7 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 			t.Objectives = append(t.Objectives, o)
 		}
 	}
-	t.Objectives = append(t.Objectives, own...)
+	t.Objectives = withoutRepeated(append(t.Objectives, own...))
 }
 
 // Duration returns how long the shape lasts.

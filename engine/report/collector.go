@@ -33,6 +33,7 @@ type Collector struct {
 	series     series
 	events     []Event
 	warnings   []string
+	servers    []Server
 	usersPeak  int
 	start      time.Time
 	at         time.Time // of the copy
@@ -85,6 +86,18 @@ func (c *Collector) Warn(text string) {
 	c.warnings = append(c.warnings, text)
 }
 
+// Servers says what was scraped, and warns of every target that did not always answer.
+func (c *Collector) Servers(list []Server) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.servers = list
+	for i := range list {
+		if w := list[i].warning(); w != "" {
+			c.warnings = append(c.warnings, w)
+		}
+	}
+}
+
 // Totals returns the totals of the run as of the last checkpoint, after the final snapshot all of them; nil before the
 // first one. Neither side may change them.
 func (c *Collector) Totals() *measure.Totals {
@@ -102,6 +115,7 @@ func (c *Collector) Report(v *verdict.Verdict) *Report {
 		Schema: Schema, Run: c.meta, Complete: c.final, Start: c.start, End: c.at, Seconds: seconds(c.at.Sub(c.start)), Verdict: v,
 		Requests: []Row{}, Failures: []Failure{}, Checks: []Check{}, Exceptions: []Exception{}, Classes: []Class{}, Phases: []Phase{},
 		UsersPeak: c.usersPeak, Series: c.series.report(c.start), Warnings: append([]string{}, c.warnings...),
+		Servers: c.servers,
 	}
 	r.Events = append(phaseEvents(&c.meta.Shape, r.Seconds), c.events...)
 	slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })

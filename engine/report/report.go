@@ -36,6 +36,7 @@ type Report struct {
 	Lateness   Times            `json:"lateness"` // of the generator, over all classes
 	Blocked    Times            `json:"blocked"`  // how long due iterations waited for a free user
 	Phases     []Phase          `json:"phases"`
+	Servers    []Server         `json:"servers,omitempty"` // what was scraped, once the run is over
 	UsersPeak  int              `json:"users_peak"`
 	Series     []Point          `json:"series"`
 	Events     []Event          `json:"events"`
@@ -184,6 +185,17 @@ type Books struct {
 type Phase struct {
 	Phase string `json:"phase"`
 	Times Times  `json:"times"`
+}
+
+// Server is one target that was scraped while the run lasted.
+type Server struct {
+	Job       string `json:"job"`
+	Instance  string `json:"instance,omitempty"`   // missing: the job found no target
+	URL       string `json:"url,omitempty"`        // missing: it was gone at the end
+	Scrapes   int    `json:"scrapes"`              // how often it was scraped
+	Up        int    `json:"up"`                   // how often that succeeded
+	Samples   int    `json:"samples"`              // the most that one scrape gave
+	LastError string `json:"last_error,omitempty"` // of the last scrape before the end
 }
 
 // Point is one piece of the run, for charts.

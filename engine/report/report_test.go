@@ -164,6 +164,10 @@ func (f *fabricated) run() *Report {
 	f.now = f.now.Add(500 * time.Millisecond)
 	f.snapshot(since, d, 0, true)
 	f.collector.Event(f.now, "end", "the run ended")
+	f.collector.Servers([]Server{
+		{Job: "payments", Instance: "localhost:8000", URL: "http://localhost:8000/metrics", Scrapes: 121, Up: 121, Samples: 230},
+		{Job: "machines", Instance: "db.example:9100", URL: "http://db.example:9100/metrics", Scrapes: 121, Up: 110, Samples: 702, LastError: "connection refused"},
+	})
 	v := f.judge.Verdict(context.Background())
 	r := f.collector.Report(&v)
 	r.Folder = "/var/lib/tidegauge/runs/" + r.Run.ID

@@ -75,6 +75,8 @@ func styleOf(o verdict.Outcome) style {
 	switch o {
 	case verdict.Pass:
 		return green
+	case verdict.NoData:
+		return dim
 	case verdict.Fail:
 		return red
 	}
@@ -92,6 +94,7 @@ func (r *Report) WriteText(w io.Writer, width int, color bool) error {
 	r.failures(t)
 	r.checks(t)
 	r.exceptions(t)
+	r.servers(t)
 	r.generator(t)
 	if t.err != nil {
 		return fmt.Errorf("write summary of run %s: %w", r.Run.ID, t.err)
@@ -149,20 +152,28 @@ func (r *Report) objectives(t *text) {
 	for _, f := range list {
 		o := f.Objective
 		names.cells = append(names.cells, clean(o.Text))
-		value.cells = append(value.cells, optional(o.Value, o.Unit))
+		shown := optional(o.Value, o.Unit)
+		if f.Outcome == verdict.NoData {
+			shown = ""
+		}
+		value.cells = append(value.cells, shown)
 		in := ""
 		if o.Low != nil || o.High != nil {
 			in = verdict.Interval(o.Low, o.High, o.Unit)
 		}
 		interval.cells = append(interval.cells, in)
-		samples.cells = append(samples.cells, verdict.FormatCount(o.Samples))
+		seen := verdict.FormatCount(o.Samples)
+		if f.Outcome == verdict.NoData {
+			seen = ""
+		}
+		samples.cells = append(samples.cells, seen)
 	}
 	const mark = 14 // the widest outcome, "inconclusive", and two spaces
 	lines := table(t.width-mark-2, []column{names, value, interval, samples})
 	t.line("  ", strings.Repeat(" ", mark), t.paint(dim, lines[0]))
 	for i, f := range list {
 		word := string(f.Outcome)
-		if f.Outcome != verdict.Pass {
+		if f.Outcome != verdict.Pass && f.Outcome != verdict.NoData {
 			word = strings.ToUpper(word)
 		}
 		t.line("  ", t.paint(styleOf(f.Outcome), pad(word, mark)), lines[i+1])

@@ -96,9 +96,11 @@ func isStale(it chunkenc.Iterator, kind chunkenc.ValueType) bool {
 	switch kind {
 	case chunkenc.ValHistogram, chunkenc.ValFloatHistogram:
 		_, h := it.AtFloatHistogram(nil)
-		return value.IsStaleNaN(h.Sum)
+		return isStaleValue(h.Sum)
 	default:
 		_, v := it.At()
-		return value.IsStaleNaN(v)
+		return isStaleValue(v)
 	}
 }
+
+func isStaleValue(v float64) bool { return value.IsStaleNaN(v) }

@@ -38,8 +38,11 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 			}
 		}
 	}
-	for _, o := range j.objectives {
-		findings = append(findings, j.objectiveFinding(ctx, o, doubt))
+	if objectives := j.objectiveFindings(ctx, doubt); len(objectives) > 0 {
+		if !slices.ContainsFunc(objectives, func(f Finding) bool { return f.Outcome != NoData }) {
+			findings = append(findings, Finding{Outcome: Inconclusive, Code: CodeNoData, Message: "no objective had data: " + joined(objectives)})
+		}
+		findings = append(findings, objectives...)
 	}
 	var p *Part
 	if j.begin != nil {
@@ -329,6 +332,13 @@ func summary(v *Verdict, a *account) string {
 		all := "the objective is met"
 		if n := len(objectives); n > 1 {
 			all = fmt.Sprintf("all %d objectives are met", n)
+		}
+		if missing := slices.DeleteFunc(slices.Clone(objectives), func(f Finding) bool { return f.Outcome != NoData }); len(missing) > 0 {
+			all = "the objective with data is met"
+			if n := len(objectives) - len(missing); n > 1 {
+				all = fmt.Sprintf("all %d objectives with data are met", n)
+			}
+			all += " (no data: " + joined(missing) + ")"
 		}
 		length := v.Part.To.Sub(v.Part.From)
 		return fmt.Sprintf("%s over %s (%s); %s, %s failed", all, FormatDuration(length.Round(100*time.Millisecond)), v.Part.Name,

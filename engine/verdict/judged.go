@@ -12,6 +12,48 @@ import (
 	"tidegauge/engine/plan"
 )
 
+// objectiveFindings decides the objectives. A preset asks the same question of each kind of server: those that are not
+// there are left out, and when none is there the preset as a whole had no data.
+func (j *Judge) objectiveFindings(ctx context.Context, d doubt) []Finding {
+	var all []Finding
+	place := map[string]int{} // of a preset's finding without data, while it has no other
+	for _, o := range j.objectives {
+		f := j.objectiveFinding(ctx, o, d)
+		f.Objective.Preset = o.Preset
+		if o.Preset == "" || o.Metric != plan.PromQL {
+			all = append(all, f)
+			continue
+		}
+		at, known := place[o.Preset]
+		switch {
+		case f.Code == CodeNoData && !known:
+			place[o.Preset] = len(all)
+			all = append(all, presetWithoutData(o.Objective))
+		case f.Code == CodeNoData:
+		case known && all[at].Outcome == NoData && all[at].Objective.Preset == o.Preset:
+			all[at] = f
+		default:
+			place[o.Preset] = len(all)
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func presetWithoutData(o *plan.Objective) Finding {
+	return Finding{Outcome: NoData, Code: CodeNoData, Message: o.Preset + ": no server that is scraped shows it",
+		Objective: &ObjectiveResult{Text: o.Preset, Preset: o.Preset, Unit: unitOf(o)}}
+}
+
+// joined names the objectives of findings.
+func joined(findings []Finding) string {
+	names := make([]string, len(findings))
+	for i := range findings {
+		names[i] = findings[i].Objective.Text
+	}
+	return strings.Join(names, ", ")
+}
+
 // objectiveFinding decides one objective.
 func (j *Judge) objectiveFinding(ctx context.Context, o *objective, d doubt) Finding {
 	if j.begin == nil {
@@ -106,7 +148,7 @@ func cautions(o *objective) []string {
 
 // promQL asks the store.
 func (j *Judge) promQL(ctx context.Context, o *plan.Objective) Finding {
-	r := &ObjectiveResult{Text: o.Text, Threshold: o.Threshold}
+	r := &ObjectiveResult{Text: o.Text, Threshold: o.Threshold, Unit: o.Unit}
 	f := Finding{Outcome: Inconclusive, Code: CodeQuery, Objective: r}
 	if j.o.Querier == nil {
 		f.Message = o.Text + ": there is no store to ask"
@@ -126,36 +168,46 @@ func (j *Judge) promQL(ctx context.Context, o *plan.Objective) Finding {
 		f.Code, f.Message = CodeNoData, o.Text+": the store has no data for it"
 		return f
 	}
-	if r.Samples = uint64(len(left)); finite(left[0]) { // JSON has no infinity
-		r.Value = &left[0]
+	if r.Samples = uint64(len(left)); finite(worst(o, left)) { // JSON has no infinity
+		v := worst(o, left)
+		r.Value = &v
 	}
 	f.Code, f.Outcome = CodeObjective, Pass
 	word := "met"
 	if !held {
 		f.Outcome, word = Fail, "missed"
 	}
-	f.Message = fmt.Sprintf("%s %s: %s", o.Text, word, list(left))
+	f.Message = fmt.Sprintf("%s %s: %s", o.Text, word, list(left, o.Unit))
 	return f
+}
+
+// worst returns the value to show of several: a preset's limits are all upper ones, so the greatest; else the first.
+func worst(o *plan.Objective, values []float64) float64 {
+	if o.Preset != "" {
+		return slices.Max(values)
+	}
+	return values[0]
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// expand puts the run's id for $run and the length of the judged part for $range.
+// expand puts the run's id for $run and the length of the judged part for $range and, as a number, for $seconds.
 func expand(expr, run string, length time.Duration) string {
 	length = max(length.Round(time.Millisecond), time.Millisecond)
 	text := strconv.FormatInt(length.Milliseconds(), 10) + "ms"
 	if length%time.Second == 0 {
 		text = strconv.FormatInt(int64(length/time.Second), 10) + "s"
 	}
-	return strings.NewReplacer("$run", run, "$range", text).Replace(expr)
+	seconds := strconv.FormatFloat(length.Seconds(), 'f', -1, 64)
+	return strings.NewReplacer("$run", run, "$range", text, "$seconds", seconds).Replace(expr)
 }
 
 // list writes a few values.
-func list(values []float64) string {
+func list(values []float64, unit string) string {
 	const most = 3
 	var parts []string
 	for _, v := range values[:min(most, len(values))] {
-		parts = append(parts, Format(v, ""))
+		parts = append(parts, Format(v, unit))
 	}
 	s := strings.Join(parts, ", ")
 	if len(values) > most {

@@ -40,7 +40,7 @@ func unitOf(o *plan.Objective) string {
 	case plan.Count, plan.Failures:
 		return "1"
 	}
-	return ""
+	return o.Unit
 }
 
 // holds compares a value with an objective's limit.

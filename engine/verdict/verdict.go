@@ -16,6 +16,7 @@
 //     done with them nobody knows, and what it did with the others was under another load than the plan's;
 //   - fail when any finding is a failure;
 //   - inconclusive when any finding says that what was measured cannot carry an answer;
+//   - inconclusive when there are objectives and none of them had data;
 //   - pass.
 //
 // When the generator was late, or made less than the load intended, objectives of latency and of a rate or count not reached
@@ -36,6 +37,7 @@ const (
 	Pass         Outcome = "pass"
 	Fail         Outcome = "fail"
 	Inconclusive Outcome = "inconclusive" // what was measured cannot carry an answer
+	NoData       Outcome = "no data"      // of a preset for which the servers show nothing: it says nothing about the run
 )
 
 // The codes of findings, for programs; Verdict.Code is the one that decided.
@@ -69,8 +71,9 @@ type Finding struct {
 // ObjectiveResult is what an objective came to.
 type ObjectiveResult struct {
 	Text        string   `json:"text"`
-	Value       *float64 `json:"value"`         // in the unit; null: no data
-	Low         *float64 `json:"low,omitempty"` // 95% confidence interval, where there is one; an open end is left out
+	Preset      string   `json:"preset,omitempty"` // it is part of
+	Value       *float64 `json:"value"`            // in the unit; null: no data
+	Low         *float64 `json:"low,omitempty"`    // 95% confidence interval, where there is one; an open end is left out
 	High        *float64 `json:"high,omitempty"`
 	Threshold   float64  `json:"threshold"`
 	Unit        string   `json:"unit"` // s, ratio, 1/s, 1; empty for PromQL

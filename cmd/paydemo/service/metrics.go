@@ -52,7 +52,7 @@ func newMetrics(o Options) *metrics {
 		ConstLabels: prometheus.Labels{"version": o.Version, "go_version": runtime.Version()}})
 	info.Set(1)
 	m.registry.MustRegister(m.requests, m.duration, m.inFlight, m.breakerTrips, m.notifications, info,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -65,13 +65,26 @@ func (m *metrics) watch(d *database, n *notifier) {
 		return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, value)
 	}
 	pool := d.client.PoolStats
+	inUse := func() float64 {
+		s := pool()
+		return max(0, float64(s.TotalConns)-float64(s.IdleConns))
+	}
+	// The names that OpenTelemetry's instrumentations give a connection pool, beside our own.
+	convention := func(name, state, help string, value func() float64) prometheus.Collector {
+		labels := prometheus.Labels{"pool_name": "payments"}
+		if state != "" {
+			labels["state"] = state
+		}
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, value)
+	}
+	const usage = "Connections of the database pool by state."
 	m.registry.MustRegister(
+		convention("db_client_connections_usage", "used", usage, inUse),
+		convention("db_client_connections_usage", "idle", usage, func() float64 { return float64(pool().IdleConns) }),
+		convention("db_client_connections_max", "", "Most connections the database pool may hold.", func() float64 { return float64(m.poolLimit) }),
 		gauge("db_pool_connections_limit", "Most connections the database pool may hold.",
 			func() float64 { return float64(m.poolLimit) }),
-		gauge("db_pool_connections_in_use", "Database connections in use.", func() float64 {
-			s := pool()
-			return max(0, float64(s.TotalConns)-float64(s.IdleConns))
-		}),
+		gauge("db_pool_connections_in_use", "Database connections in use.", inUse),
 		gauge("db_pool_connections_idle", "Database connections open and not in use.",
 			func() float64 { return float64(pool().IdleConns) }),
 		counter("db_pool_waits_total", "Times a request had to wait for a database connection, whether it got one or not.",

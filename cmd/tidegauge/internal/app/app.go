@@ -72,6 +72,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 		Store:   s,
 		History: a.History,
 		Version: c.Version,
+		Logger:  c.Logger,
 		Expose:  func(h http.Handler) { a.metrics.Store(&h) },
 	}
 	return a, nil

@@ -1,0 +1,150 @@
+package scrape
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	config_util "github.com/prometheus/common/config"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery"
+	"github.com/prometheus/prometheus/discovery/file" // registers file_sd_configs
+	"go.yaml.in/yaml/v2"
+)
+
+// What a job is where its configuration does not say. Prometheus scrapes every minute; a test lasts minutes, and is
+// measured every second.
+const (
+	DefaultInterval = time.Second
+	DefaultTimeout  = 10 * time.Second // or the interval, if that is shorter
+)
+
+// Error is a mistake in the configuration of a job.
+type Error struct {
+	Message string
+	line    int
+}
+
+// Error returns the message.
+func (e *Error) Error() string { return e.Message }
+
+// Line is the line of the text that was checked, from 1, at which the mistake is; 0 if Prometheus does not say.
+func (e *Error) Line() int { return e.line }
+
+// Check says what is wrong with a job: one scrape_config of Prometheus as YAML, whose file names are relative to dir. Files
+// of certificates and secrets must be there, those of file_sd_configs may come later. The error joins one *Error for each
+// mistake that Prometheus's own reader reports at once.
+func Check(dir string, job []byte) error {
+	_, err := parseJob(dir, job)
+	return err
+}
+
+func parseJob(dir string, job []byte) (*config.ScrapeConfig, error) {
+	var c *config.ScrapeConfig
+	if err := yaml.UnmarshalStrict(job, &c); err != nil {
+		return nil, mistakes(err)
+	}
+	return c, complete(dir, c)
+}
+
+// parse reads a list of jobs.
+func parse(dir string, jobs []byte) ([]*config.ScrapeConfig, error) {
+	var list []*config.ScrapeConfig
+	if err := yaml.UnmarshalStrict(jobs, &list); err != nil {
+		return nil, mistakes(err)
+	}
+	var names []string
+	for _, c := range list {
+		if err := complete(dir, c); err != nil {
+			return nil, err
+		}
+		if slices.Contains(names, c.JobName) {
+			return nil, &Error{Message: fmt.Sprintf("there are two jobs with job_name %q, expected another name", c.JobName)}
+		}
+		names = append(names, c.JobName)
+	}
+	return list, nil
+}
+
+// complete fills in the defaults of a job and checks what its reader does not.
+func complete(dir string, c *config.ScrapeConfig) error {
+	global := config.DefaultGlobalConfig
+	global.ScrapeInterval, global.ScrapeTimeout = model.Duration(DefaultInterval), model.Duration(DefaultTimeout)
+	if err := c.Validate(global); err != nil {
+		return &Error{Message: err.Error()}
+	}
+	c.SetDirectory(dir)
+	for _, d := range c.ServiceDiscoveryConfigs {
+		switch d.(type) {
+		case discovery.StaticConfig, *file.SDConfig:
+		default:
+			return &Error{Message: fmt.Sprintf("%s_sd_configs is not in this version, expected static_configs or file_sd_configs", d.Name())}
+		}
+	}
+	if len(c.ServiceDiscoveryConfigs) == 0 {
+		return &Error{Message: "the job has no targets, expected static_configs or file_sd_configs"}
+	}
+	client, err := config_util.NewClientFromConfig(c.HTTPClientConfig, c.JobName)
+	if err != nil {
+		return &Error{Message: err.Error()}
+	}
+	client.CloseIdleConnections()
+	for _, name := range secretFiles(&c.HTTPClientConfig) {
+		if _, err := os.Stat(name); err != nil {
+			return &Error{Message: fmt.Sprintf("reading a secret: %v, expected a file relative to the plan", err)}
+		}
+	}
+	return nil
+}
+
+// secretFiles returns the files that Prometheus reads with each request, and would miss only then.
+func secretFiles(c *config_util.HTTPClientConfig) []string {
+	var names []string
+	if c.BasicAuth != nil {
+		names = append(names, c.BasicAuth.UsernameFile, c.BasicAuth.PasswordFile)
+	}
+	if c.Authorization != nil {
+		names = append(names, c.Authorization.CredentialsFile)
+	}
+	if c.OAuth2 != nil {
+		names = append(names, c.OAuth2.ClientSecretFile)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
+var (
+	yamlLine     = regexp.MustCompile(`^(?:yaml: )?line (\d+): `)
+	unknownField = regexp.MustCompile(`field (\S+) not found in type \S+`)
+	ofGoType     = regexp.MustCompile(` into (?:[*\[\]]*[a-z]+\.)?\S+$`)
+)
+
+// mistakes takes the answer of the YAML library apart, and says it without the names of Go types.
+func mistakes(err error) error {
+	lines := []string{err.Error()}
+	if several, ok := errors.AsType[*yaml.TypeError](err); ok {
+		lines = several.Errors
+	}
+	all := make([]error, len(lines))
+	for i, line := range lines {
+		e := &Error{}
+		if m := yamlLine.FindStringSubmatch(line); m != nil {
+			e.line, _ = strconv.Atoi(m[1]) // digits by the pattern; what overflows is no line of the text
+			line = line[len(m[0]):]
+		}
+		if m := unknownField.FindStringSubmatch(line); m != nil {
+			line = fmt.Sprintf("unknown key %q, expected one of Prometheus's", m[1])
+			if strings.HasSuffix(m[1], "_sd_configs") {
+				line = m[1] + " is not in this version, expected static_configs or file_sd_configs"
+			}
+		}
+		e.Message = ofGoType.ReplaceAllString(line, "")
+		all[i] = e
+	}
+	return errors.Join(all...)
+}
