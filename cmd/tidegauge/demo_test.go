@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -48,12 +49,11 @@ func TestDemo(t *testing.T) {
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("reports %v, %v; want one", runs, err)
 	}
-	file, err := os.Open(runs[0])
+	stored, err := os.ReadFile(runs[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	r, err := report.ReadJSON(file)
+	r, err := report.ReadJSON(bytes.NewReader(stored))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,11 @@ func queryPrinted(t *testing.T, text string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
+	defer func() {
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	var answer struct {
 		Data struct {
 			Result []struct {
