@@ -179,7 +179,9 @@ func TestInfluxDBDropsPoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer.Body.Close()
+	if err := answer.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
 	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+asVersion2(t, s).URL+"?org=ops&bucket=load")
 	lost := uint64(0)
 	b := l.run(nil).Outlets[0]

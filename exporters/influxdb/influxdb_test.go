@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -101,9 +102,7 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range tests {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			for name, values := range tt.header {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), tt.header)
 			w.WriteHeader(tt.status)
 			fmt.Fprint(w, tt.text)
 		}))

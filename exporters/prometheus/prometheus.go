@@ -81,7 +81,7 @@ func (w *Writer) Write(ctx context.Context, samples []outlet.Sample) error {
 	if err != nil {
 		return client.Failure(err)
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }() // was only read
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
 	if answer.StatusCode/100 == 2 {
 		if describe {
