@@ -8,7 +8,8 @@
 //	                 measure ──► Snapshot, once an interval ──► telemetry (OpenTelemetry) ──► store
 //	                    │                                        scrape (the servers' own metrics) ──┘
 //	                    ├──► verdict (objectives, also while the run lasts)
-//	                    └──► exporters/… (their errors are counted and reported, never lost silently)
+//	                    └──► exporters/locust
+//	store ──► outlet (a cursor over it, with books) ──► exporters/… ──► stores of the user's own
 //	history + verdict ──► report ──► terminal, JSON, run folder
 //	run = load+user+measure on one machine · experiment = run from start to verdict
 //
@@ -31,6 +32,7 @@
 //	2      engine/plan                  reads a test plan and says with line and column what is wrong        yaml.v3
 //	2      engine/scrape                reads the metrics of the servers under test                          prometheus
 //	2      engine/telemetry             shows measurements as an OpenTelemetry Producer                      otel, client_golang
+//	2      engine/outlet                sends what the store holds to other stores, and keeps the books of it
 //	3      engine/load                  turns a shape into moments
 //	3      engine/verdict               decides whether a run passed, and says why
 //	3      engine/user                  what a user does: pick a task, run steps, check, extract, wait
@@ -38,8 +40,12 @@
 //	4      engine/report                what a finished run says, one value for all formats
 //	5      engine/history               one folder per run
 //	6      engine/experiment            carries one test from start to verdict
+//	7      exporters/internal/client    HTTP clients for outlets, and what answers mean for samples
+//	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go
 //	8      exporters/locust             the four CSV files of Locust
 //	8      grafana                      makes dashboards of the metrics in the catalog
+//	8      exporters/prometheus         series by remote write 1.0                                           prometheus (prompb)
+//	9      exporters                    opens the outlets that a command line names
 //	10     cmd/tidegauge/internal/app   puts the command together
 //	11     cmd/tidegauge                the binary; one file per subcommand                                  cobra
 //	11     cmd/paydemo                  a payment service to aim at; imports nothing of ours but its own packages

@@ -45,6 +45,8 @@ The plan is written to the data directory, to be read and changed; everything go
 	flags.StringVar(&f.dataDir, "data-dir", "tidegauge-data", "where the store and the runs are kept")
 	flags.StringVar(&f.listen, "listen", "", "address of the query API (default "+demoListen+", or a free port if that is taken)")
 	flags.BoolVar(&exit, "exit", false, "end after the summary, with the run's exit code, instead of waiting for Ctrl-C")
+	f.out.register(flags)
+	f.out.registerRun(flags)
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
 	flags.VarP((*locustDuration)(&f.locust.RunTime), "run-time", "t", "stop after this long, as 20s")
 	return cmd
@@ -92,9 +94,9 @@ func demoRun(ctx context.Context, c *console, f *runFlags, target string, exit b
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
-	a, err := app.New(ctx, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
+	a, err := f.out.open(ctx, c, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
 	if err != nil {
-		return withCode(exitStorage, err)
+		return err
 	}
 	a.Start()
 	fmt.Fprintf(c.out, "payment service: %s   plan: %s   test: %s\n", target, file, test.Name)

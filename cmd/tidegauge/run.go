@@ -41,6 +41,7 @@ type runFlags struct {
 	exitCodeOnError int
 	locust          plan.Overrides
 	stopTimeout     locustDuration
+	out             outFlags
 }
 
 func newRun(c *console) *cobra.Command {
@@ -56,7 +57,8 @@ Ctrl-C once ends the test gracefully and still writes everything; twice ends it 
 ` + exitCodesHelp(),
 		Example: `  tidegauge run payments.yaml --test load
   tidegauge run payments.yaml --host http://localhost:8000 --users 50 --spawn-rate 10 --run-time 5m
-  tidegauge run payments.yaml --csv results/load --json results/load.json`,
+  tidegauge run payments.yaml --csv results/load --json results/load.json
+  tidegauge run payments.yaml --out prometheus=http://localhost:9090/api/v1/write`,
 		Args: onePlan,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.given(cmd); err != nil {
@@ -108,6 +110,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVarP(&f.locust.Tags, "tags", "T", nil, "only tasks with at least one of these tags")
 	flags.StringSliceVarP(&f.locust.ExcludeTags, "exclude-tags", "E", nil, "leave out tasks with any of these tags")
 	flags.VarP(&f.stopTimeout, "stop-timeout", "s", "how long running tasks may take to finish at the end; 0 cuts them (default: the plan's)")
+	f.out.register(flags)
+	f.out.registerRun(flags)
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
 	flags.StringVar(&f.csv, "csv", "", "write Locust's CSV files PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv, PREFIX_exceptions.csv")
 	flags.BoolVar(&f.csvFullHistory, "csv-full-history", false, "with --csv: a row per request name in the history, not only the aggregate")
@@ -129,9 +133,9 @@ func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnErro
 	if err := f.tryJSON(); err != nil {
 		return err
 	}
-	a, err := app.New(ctx, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
+	a, err := f.out.open(ctx, c, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
 	if err != nil {
-		return withCode(exitStorage, err)
+		return err
 	}
 	a.Start()
 	r, err := f.runOn(ctx, c, a, p, test)

@@ -51,6 +51,11 @@ const (
 	Objective         = "tidegauge.objective"
 	Verdict           = "tidegauge.verdict"
 	RunDuration       = "tidegauge.run.duration"
+	OutletSamples     = "tidegauge.outlet.samples"
+	OutletWaiting     = "tidegauge.outlet.waiting"
+	OutletAge         = "tidegauge.outlet.age"
+	OutletRetries     = "tidegauge.outlet.retries"
+	OutletErrors      = "tidegauge.outlet.errors"
 )
 
 // The names of the labels, as OpenTelemetry has them.
@@ -70,6 +75,7 @@ const (
 	LabelObjective  = "objective"
 	LabelVersion    = "version"
 	LabelScale      = "scale"
+	LabelOutlet     = "outlet"
 	LabelDirection  = "network.io.direction" // semantic conventions
 	LabelHTTPMethod = "http.request.method"  // semantic conventions
 	LabelErrorType  = "error.type"           // semantic conventions
@@ -78,7 +84,7 @@ const (
 // CommonLabels returns the labels that every metric has.
 func CommonLabels() []string { return []string{LabelRun, LabelPlan, LabelTest} }
 
-// All returns every metric, in the order of the documentation.
+// All returns every metric of a run, in the order of the documentation. Outlets returns those that belong to no run.
 func All() []Metric {
 	request := []string{LabelClass, LabelRequest, LabelMethod}
 	with := func(more ...string) []string { return slices.Concat(request, more) }
@@ -103,9 +109,22 @@ func All() []Metric {
 	}
 }
 
+// Outlets returns the metrics of tidegauge's own way to other stores. They have none of the labels of runs, and count since
+// the outlet was first used, over restarts.
+func Outlets() []Metric {
+	outlet := []string{LabelOutlet}
+	return []Metric{
+		{OutletSamples, Counter, "{sample}", "Accounts of an outlet: produced = sent + lost + waiting.", []string{LabelOutlet, LabelEntry}},
+		{OutletWaiting, Gauge, "{sample}", "Samples in the data directory that the outlet has not sent yet.", outlet},
+		{OutletAge, Gauge, "s", "Age of the oldest sample that the outlet has not sent yet; 0 without one.", outlet},
+		{OutletRetries, Counter, "{attempt}", "Attempts to send samples again.", outlet},
+		{OutletErrors, Counter, "{error}", "Attempts that failed, refusals and losses of an outlet.", outlet},
+	}
+}
+
 // Lookup returns the metric of that OpenTelemetry name.
 func Lookup(name string) (Metric, bool) {
-	all := All()
+	all := append(All(), Outlets()...)
 	i := slices.IndexFunc(all, func(m Metric) bool { return m.Name == name })
 	if i < 0 {
 		return Metric{}, false

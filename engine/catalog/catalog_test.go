@@ -30,8 +30,13 @@ func TestPrometheusName(t *testing.T) {
 		Objective:         "tidegauge_objective",
 		Verdict:           "tidegauge_verdict",
 		RunDuration:       "tidegauge_run_duration_seconds",
+		OutletSamples:     "tidegauge_outlet_samples_total",
+		OutletWaiting:     "tidegauge_outlet_waiting",
+		OutletAge:         "tidegauge_outlet_age_seconds",
+		OutletRetries:     "tidegauge_outlet_retries_total",
+		OutletErrors:      "tidegauge_outlet_errors_total",
 	}
-	all := All()
+	all := append(All(), Outlets()...)
 	if len(all) != len(want) {
 		t.Errorf("%d metrics, want %d", len(all), len(want))
 	}
@@ -53,7 +58,7 @@ func TestPrometheusUnit(t *testing.T) {
 func TestEntriesAreWellFormed(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z]+([._][a-z]+)*$`)
 	seen := map[string]bool{}
-	for _, m := range All() {
+	for _, m := range append(All(), Outlets()...) {
 		if !name.MatchString(m.Name) || seen[m.Name] {
 			t.Errorf("name %q is malformed or there twice", m.Name)
 		}
@@ -102,7 +107,10 @@ func TestReference(t *testing.T) {
 	b.WriteString("<!-- Written by `go generate ./engine/catalog`; edit catalog.go instead. -->\n\n# Metrics\n\n")
 	fmt.Fprintf(&b, "Every metric has the labels `%s` and the labels of the plan. ", strings.Join(CommonLabels(), "`, `"))
 	b.WriteString("A store fed by Prometheus adds `job` (`tidegauge`) and `instance`.\nCounters and histograms count since the start of the run.\n")
-	for _, m := range All() {
+	for i, m := range append(All(), Outlets()...) {
+		if i == len(All()) {
+			b.WriteString("\n# Outlets\n\nMetrics of the way to other stores. They have none of the labels of a run, and count on from one process to the next.\n")
+		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", m.Name, m.Help)
 		kind := string(m.Kind)
 		if m.Kind == Histogram {

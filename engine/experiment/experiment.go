@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 	"tidegauge/engine/history"
 	"tidegauge/engine/measure"
+	"tidegauge/engine/outlet"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
 	"tidegauge/engine/run"
@@ -47,9 +47,10 @@ var ErrPlan = errors.New("the plan cannot be run")
 type Lab struct {
 	Store   *store.Store
 	History *history.History
-	Version string             // of tidegauge
-	Expose  func(http.Handler) // given the /metrics of each run as it starts; nil: nobody pulls
-	Logger  *slog.Logger       // of scraping; default: discard
+	Version string                   // of tidegauge
+	Outlets *outlet.Set              // to other stores; running. nil: there are none
+	Expose  func(telemetry.Gatherer) // given the metrics of each run as it starts; nil: nobody pulls
+	Logger  *slog.Logger             // of scraping; default: discard
 
 	shown *telemetry.Provider // of the last run: it can be pulled until the next begins
 }
@@ -108,6 +109,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	if warning := run.FileWarning(&o.Test.Shape); warning != "" {
 		e.collector.Warn(warning)
 	}
+	l.Outlets.Begin(ctx)
 	ran := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
@@ -136,7 +138,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	endScraping()
 	watching.Wait()
 	e.scraped(scrapeErr)
-	return e.finish(context.WithoutCancel(ctx), result, err)
+	return e.finish(context.WithoutCancel(ctx), ctx, result, err)
 }
 
 // experiment is one run of a Lab under way.
@@ -177,7 +179,7 @@ func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
 		return err
 	}
 	if e.lab.Expose != nil {
-		e.lab.Expose(e.telemetry.Handler())
+		e.lab.Expose(e.telemetry)
 	}
 	e.judge = verdict.NewJudge(verdict.Options{
 		Plan: e.o.Plan, Test: e.o.Test, Run: meta.ID, Querier: e.lab.Store,
@@ -236,8 +238,8 @@ func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
 	return nil
 }
 
-// finish ends the run's series, judges it, and completes its folder.
-func (e *experiment) finish(ctx context.Context, result run.Result, runErr error) (*report.Report, error) {
+// finish ends the run's series, judges it, and completes its folder. Outlets are waited for until patience ends.
+func (e *experiment) finish(ctx, patience context.Context, result run.Result, runErr error) (*report.Report, error) {
 	id := e.record.ID()
 	if (result.Stopped || result.Cancelled) && !e.aborted.Load() {
 		e.judge.Stopped(result.End)
@@ -266,11 +268,17 @@ func (e *experiment) finish(ctx context.Context, result run.Result, runErr error
 	if err := e.exporter.Shutdown(ctx); err != nil {
 		kept = append(kept, err)
 	}
+	books := e.lab.Outlets.Flush(patience)
+	for i := range books {
+		if b := &books[i]; b.Required && !b.Complete() {
+			kept = append(kept, fmt.Errorf("outlet %s has to be complete, and is not: %d samples are waiting, %d are lost", b.Outlet, b.Waiting, b.Lost))
+		}
+	}
 	for _, cause := range causes(kept) {
 		e.collector.Warn(cause)
 	}
 	r := e.collector.Report(&v)
-	r.Folder = e.record.Dir()
+	r.Folder, r.Outlets = e.record.Dir(), books
 	var summary strings.Builder
 	if err := r.WriteText(&summary, summaryWidth, false); err != nil {
 		kept = append(kept, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tidegauge/engine/measure"
+	"tidegauge/engine/outlet"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/verdict"
 )
@@ -33,8 +34,9 @@ type Report struct {
 	Exceptions []Exception      `json:"exceptions"`
 	Classes    []Class          `json:"classes"`
 	Books      Books            `json:"books"`
-	Lateness   Times            `json:"lateness"` // of the generator, over all classes
-	Blocked    Times            `json:"blocked"`  // how long due iterations waited for a free user
+	Outlets    []outlet.Books   `json:"outlets,omitempty"` // their accounts over the run, in samples
+	Lateness   Times            `json:"lateness"`          // of the generator, over all classes
+	Blocked    Times            `json:"blocked"`           // how long due iterations waited for a free user
 	Phases     []Phase          `json:"phases"`
 	Servers    []Server         `json:"servers,omitempty"` // what was scraped, once the run is over
 	UsersPeak  int              `json:"users_peak"`

@@ -95,6 +95,7 @@ func (r *Report) WriteText(w io.Writer, width int, color bool) error {
 	r.checks(t)
 	r.exceptions(t)
 	r.servers(t)
+	r.outlets(t)
 	r.generator(t)
 	if t.err != nil {
 		return fmt.Errorf("write summary of run %s: %w", r.Run.ID, t.err)

@@ -182,7 +182,7 @@ func serveMetadata(_ context.Context, p *params) (answer, error) {
 		return answer{}, p.err
 	}
 	all := map[string][]metadata{}
-	for _, m := range catalog.All() {
+	for _, m := range append(catalog.All(), catalog.Outlets()...) {
 		name := m.PrometheusName()
 		if only != "" && name != only {
 			continue

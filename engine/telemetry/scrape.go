@@ -29,11 +29,13 @@ func classicBounds() []float64 {
 // Handler serves the current metrics in Prometheus's formats, under the names that OTLP gives them: native histograms in
 // protobuf, which a scraper has to ask for, with classic buckets beside them, which are what the text format has. A value
 // on the edge of a classic bucket is counted to the width of a native one. It may be called while the run goes on.
-func (p *Provider) Handler() http.Handler {
-	return promhttp.HandlerFor(prometheus.GathererFunc(p.gather), promhttp.HandlerOpts{})
-}
+func (p *Provider) Handler() http.Handler { return promhttp.HandlerFor(p, promhttp.HandlerOpts{}) }
 
-func (p *Provider) gather() ([]*dto.MetricFamily, error) {
+// Gatherer is what has metrics for /metrics; a *Provider is one.
+type Gatherer = prometheus.Gatherer
+
+// Gather returns what Handler serves.
+func (p *Provider) Gather() ([]*dto.MetricFamily, error) {
 	current := p.current.Load()
 	if current == nil {
 		return nil, nil

@@ -15,9 +15,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	dto "github.com/prometheus/client_model/go"
+
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/history"
+	"tidegauge/engine/outlet"
 	"tidegauge/engine/store"
+	"tidegauge/engine/telemetry"
+	"tidegauge/exporters"
 )
 
 // Config says where things are.
@@ -27,6 +34,12 @@ type Config struct {
 	Retention time.Duration // of the store; default the store's
 	Version   string
 	Logger    *slog.Logger // default: discard
+
+	Outlets         []string                    // KIND=ADDRESS each
+	OutletsWait     time.Duration               // at the end of a run; default 10 s
+	OutletsRequired bool                        // a run without them complete is not kept
+	Getenv          func(string) (string, bool) // for the outlets' tokens; default os.LookupEnv
+	Notify          func(text string)           // told what people should know of outlets; default: nobody
 }
 
 // App is the command put together. New opens, Start serves, Stop undoes both in reverse.
@@ -38,7 +51,11 @@ type App struct {
 	listener net.Listener
 	server   *http.Server
 	served   sync.WaitGroup
-	metrics  atomic.Pointer[http.Handler]
+	metrics  atomic.Pointer[telemetry.Gatherer]
+	outlets  *outlet.Set
+	sending  sync.WaitGroup
+	endSend  context.CancelFunc
+	sendErr  error
 }
 
 // New opens the store and the history and listens, but starts nothing. What it opened is closed again when it fails.
@@ -65,7 +82,13 @@ func New(ctx context.Context, c Config) (*App, error) {
 			err = fmt.Errorf("listening for queries: %w; choose another address with --listen", err)
 		}
 	}
+	if err == nil {
+		a.outlets, err = openOutlets(&c, s)
+	}
 	if err != nil {
+		if a.listener != nil {
+			a.listener.Close()
+		}
 		return nil, errors.Join(err, s.Close())
 	}
 	a.Lab = &experiment.Lab{
@@ -73,13 +96,37 @@ func New(ctx context.Context, c Config) (*App, error) {
 		History: a.History,
 		Version: c.Version,
 		Logger:  c.Logger,
-		Expose:  func(h http.Handler) { a.metrics.Store(&h) },
+		Outlets: a.outlets,
+		Expose:  func(g telemetry.Gatherer) { a.metrics.Store(&g) },
 	}
 	return a, nil
 }
 
-// Start serves HTTP, where an address was given.
+func openOutlets(c *Config, s *store.Store) (*outlet.Set, error) {
+	if c.Getenv == nil {
+		c.Getenv = os.LookupEnv
+	}
+	if c.Notify == nil {
+		c.Notify = func(string) {}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return exporters.Open(exporters.Options{
+		Specs: c.Outlets, Required: c.OutletsRequired, Dir: filepath.Join(c.DataDir, "outlets"), Store: s, Instance: host,
+		Within: c.OutletsWait, Getenv: c.Getenv, Notify: c.Notify,
+	})
+}
+
+// Outlets returns the accounts of the outlets since each was first used.
+func (a *App) Outlets() []outlet.Books { return a.outlets.Books() }
+
+// Start sends to the outlets, and serves HTTP, where an address was given.
 func (a *App) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.endSend = cancel
+	a.sending.Go(func() { a.sendErr = a.outlets.Run(ctx) })
 	if a.listener == nil {
 		return
 	}
@@ -99,9 +146,16 @@ func (a *App) URL() string {
 	return "http://" + a.listener.Addr().String()
 }
 
-// Stop ends serving, letting requests under way finish until ctx ends, and closes the store.
+// Stop ends serving, letting requests under way finish until ctx ends, ends the outlets, and closes the store.
 func (a *App) Stop(ctx context.Context) error {
 	var failures []error
+	if a.endSend != nil {
+		a.endSend()
+		a.sending.Wait()
+		if a.sendErr != nil {
+			failures = append(failures, a.sendErr)
+		}
+	}
 	if a.server != nil {
 		if err := a.server.Shutdown(ctx); err != nil {
 			failures = append(failures, fmt.Errorf("ending the HTTP server: %w", err))
@@ -122,11 +176,13 @@ func (a *App) Stop(ctx context.Context) error {
 func (a *App) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", a.store.Handler())
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-		if h := a.metrics.Load(); h != nil {
-			(*h).ServeHTTP(w, r)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		all := prometheus.Gatherers{a.outlets}
+		if run := a.metrics.Load(); run != nil {
+			all = append(all, *run)
 		}
-	})
+		return all.Gather()
+	}), promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "healthy\n") })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ready\n") })
 	return mux

@@ -1,0 +1,205 @@
+package outlet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"tidegauge/engine/catalog"
+	"tidegauge/engine/store"
+)
+
+// metricsEvery is how often the books are written to the store while a run lasts.
+const metricsEvery = 10 * time.Second
+
+// SetOptions describe a Set. All but Within and Notify are needed if there are outlets.
+type SetOptions struct {
+	Outlets  []*Outlet
+	Required []string // names of those without which a run is not complete
+	Store    *store.Store
+	Instance string        // the label instance of the metrics
+	Within   time.Duration // how long Flush waits; default 10 s
+	Notify   func(string)  // told when Flush takes a while; must not block
+}
+
+// Set is all outlets of a process. While a run lasts it writes their books to the store. The zero value of *Set is a set
+// without outlets.
+type Set struct {
+	o SetOptions
+
+	mu      sync.Mutex // held while metrics are written, so that they end when the run does
+	running bool
+	marks   []Books // at the run's beginning
+	last    time.Time
+}
+
+// NewSet returns a set. It starts nothing.
+func NewSet(o SetOptions) (*Set, error) {
+	for i, one := range o.Outlets {
+		if slices.ContainsFunc(o.Outlets[:i], func(other *Outlet) bool { return other.o.File == one.o.File }) {
+			return nil, fmt.Errorf("outlet %s is there twice: each series goes to one store by one way", one.Name())
+		}
+	}
+	if o.Within == 0 {
+		o.Within = 10 * time.Second
+	}
+	if o.Notify == nil {
+		o.Notify = func(string) {}
+	}
+	return &Set{o: o}, nil
+}
+
+// Run sends until ctx ends, and returns when all that was under way has ended.
+func (s *Set) Run(ctx context.Context) error {
+	if s == nil || len(s.o.Outlets) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(s.o.Outlets))
+	var sending, writing sync.WaitGroup
+	for i, o := range s.o.Outlets {
+		sending.Go(func() { errs[i] = o.Run(ctx) })
+	}
+	writing.Go(func() {
+		for ticker := time.NewTicker(metricsEvery); ; {
+			select {
+			case <-ticker.C:
+				s.mu.Lock()
+				if s.running {
+					s.write(ctx, false)
+				}
+				s.mu.Unlock()
+			case <-ctx.Done():
+				ticker.Stop()
+				return
+			}
+		}
+	})
+	sending.Wait()
+	cancel()
+	writing.Wait()
+	return errors.Join(errs...)
+}
+
+// Begin says that a run begins, whose accounts Flush is to return.
+func (s *Set) Begin(ctx context.Context) {
+	if s == nil || len(s.o.Outlets) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running, s.marks = true, s.Books()
+	s.write(ctx, false)
+}
+
+// Flush ends the run: it waits until everything in the store has been sent, as long as the options allow, and returns the
+// accounts of the run. What is still waiting then is sent by the next process that opens the outlet.
+func (s *Set) Flush(ctx context.Context) []Books {
+	if s == nil || len(s.o.Outlets) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	s.running = false
+	s.write(ctx, true)
+	until := s.last
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, s.o.Within)
+	defer cancel()
+	patience := time.AfterFunc(2*time.Second, func() {
+		for _, b := range s.Books() {
+			if b.Waiting > 0 {
+				s.o.Notify(fmt.Sprintf("outlet %s: %d samples are still to be sent; waiting %v at most", b.Outlet, b.Waiting, s.o.Within))
+			}
+		}
+	})
+	defer patience.Stop()
+	var flushing sync.WaitGroup
+	for _, o := range s.o.Outlets {
+		flushing.Go(func() { o.Flush(ctx, until) })
+	}
+	flushing.Wait()
+	books := s.Books()
+	for i := range books {
+		if i < len(s.marks) {
+			books[i] = books[i].since(&s.marks[i])
+		}
+		if w := books[i].Waiting; w > 0 {
+			s.o.Notify(fmt.Sprintf("outlet %s: %d samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them", books[i].Outlet, w))
+		}
+	}
+	return books
+}
+
+// Books returns the accounts of each outlet since it began.
+func (s *Set) Books() []Books {
+	if s == nil {
+		return nil
+	}
+	list := make([]Books, len(s.o.Outlets))
+	for i, o := range s.o.Outlets {
+		list[i] = o.Books()
+		list[i].Required = slices.Contains(s.o.Required, list[i].Outlet)
+	}
+	return list
+}
+
+// write writes the books to the store; at the end of a run with the markers that end the series.
+func (s *Set) write(ctx context.Context, end bool) {
+	at := time.Now().Truncate(time.Millisecond)
+	if at.Before(s.last.Add(time.Millisecond)) {
+		at = s.last.Add(time.Millisecond)
+	}
+	var points []store.Point
+	for _, b := range s.Books() {
+		for _, m := range b.metrics() {
+			labels := append([]store.Label{
+				{Name: "__name__", Value: m.name}, {Name: "job", Value: "tidegauge"}, {Name: "instance", Value: s.o.Instance},
+			}, m.labels...)
+			points = append(points, store.Point{Series: &store.Series{Labels: labels}, Time: at.UnixMilli(), Value: m.value})
+		}
+	}
+	err := s.o.Store.Append(ctx, points)
+	if end {
+		at = at.Add(time.Millisecond)
+		for i := range points {
+			points[i].Time, points[i].Value = at.UnixMilli(), store.StaleMarker()
+		}
+		err = errors.Join(err, s.o.Store.Append(ctx, points))
+	}
+	s.last = at
+	if err != nil && ctx.Err() == nil {
+		s.o.Notify("the books of the outlets could not be kept: " + err.Error())
+	}
+}
+
+type value struct {
+	name   string // Prometheus's
+	kind   catalog.Kind
+	help   string
+	labels []store.Label
+	value  float64
+}
+
+// metrics returns the accounts as metrics of the catalog.
+func (b *Books) metrics() []value {
+	var list []value
+	add := func(name string, v float64, more ...store.Label) {
+		if m, ok := catalog.Lookup(name); ok {
+			labels := append([]store.Label{{Name: catalog.LabelOutlet, Value: b.Outlet}}, more...)
+			list = append(list, value{m.PrometheusName(), m.Kind, m.Help, labels, v})
+		}
+	}
+	entry := func(of string) store.Label { return store.Label{Name: catalog.LabelEntry, Value: of} }
+	add(catalog.OutletSamples, float64(b.Produced), entry("produced"))
+	add(catalog.OutletSamples, float64(b.Sent), entry("sent"))
+	add(catalog.OutletSamples, float64(b.Lost), entry("lost"))
+	add(catalog.OutletWaiting, float64(b.Waiting))
+	add(catalog.OutletAge, b.OldestSeconds)
+	add(catalog.OutletRetries, float64(b.Retries))
+	add(catalog.OutletErrors, float64(b.Errors))
+	return list
+}

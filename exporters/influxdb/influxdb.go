@@ -1,0 +1,160 @@
+// Package influxdb sends series to InfluxDB 2, and to what takes its /api/v2/write.
+//
+// A metric is a measurement of the same name as in PromQL, its labels are tags, its fields are floats: a value has the field
+// value (counters count up: take the difference). A histogram has the fields of the interval since the sample before: count,
+// sum, and where count is not 0 p50, p90, p95, p99, p999, min and max, exact to the width of a bucket (1.1%); beside them
+// total, the cumulative count, by which a gap can be seen. With buckets=true there are also le_0.0009765625 to le_64 and
+// le_inf: how many observations of the interval were at most that many seconds. Those, count and sum can be added up over
+// time and series, quantiles cannot. Time stamps are those of the store, to the millisecond.
+package influxdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
+	"github.com/influxdata/influxdb-client-go/v2/api"
+	influxhttp "github.com/influxdata/influxdb-client-go/v2/api/http"
+	"github.com/influxdata/influxdb-client-go/v2/api/write"
+
+	"tidegauge/engine/outlet"
+	"tidegauge/exporters/internal/client"
+)
+
+// Powers of two are bounds of native buckets, so that counts up to them are exact.
+const (
+	lowestBound  = -10
+	highestBound = 6
+)
+
+// Writer is an outlet.Writer.
+type Writer struct {
+	api     api.WriteAPIBlocking
+	client  influxdb2.Client
+	buckets bool
+}
+
+// New returns a writer to a server. Options of the address: org and bucket, which are needed, and buckets=true. The token is
+// in INFLUX_TOKEN.
+func New(address string, getenv func(string) (string, bool)) (*Writer, *client.Address, error) {
+	a, err := client.Parse(address, "org", "bucket", "buckets")
+	if err != nil {
+		return nil, nil, err
+	}
+	org, bucket := a.Options["org"], a.Options["bucket"]
+	if org == "" || bucket == "" {
+		return nil, nil, fmt.Errorf("the address %s names no organisation and bucket: add ?org=ORG&bucket=BUCKET", a.URL.Redacted())
+	}
+	if a.URL.RawQuery != "" {
+		return nil, nil, fmt.Errorf("the address %s has an option that there is not: there are org, bucket, buckets, and those of every outlet", a.URL.Redacted())
+	}
+	token := a.Token(getenv, "INFLUX_TOKEN")
+	w := &Writer{buckets: a.Bool("buckets")}
+	doer := a.HTTP("")
+	if err := a.Err(); err != nil {
+		return nil, nil, err
+	}
+	w.client = influxdb2.NewClientWithOptions(a.URL.String(), token, influxdb2.DefaultOptions().
+		SetHTTPClient(doer).SetUseGZip(true).SetPrecision(time.Millisecond).SetApplicationName("tidegauge").SetLogLevel(0))
+	// Not the asynchronous API, which loses silently what it cannot send.
+	w.api = w.client.WriteAPIBlocking(org, bucket)
+	return w, a, nil
+}
+
+// Write implements outlet.Writer.
+func (w *Writer) Write(ctx context.Context, samples []outlet.Sample) error {
+	points := make([]*write.Point, 0, len(samples))
+	impossible := 0
+	for i := range samples {
+		if p := w.point(&samples[i]); p != nil {
+			points = append(points, p)
+		} else {
+			impossible++
+		}
+	}
+	if len(points) > 0 {
+		if err := w.api.WritePoint(ctx, points...); err != nil {
+			return failure(err, impossible)
+		}
+	}
+	if impossible > 0 {
+		return &outlet.Error{Reaction: outlet.Partial, Lost: impossible, Err: errors.New("NaN and infinite values, which InfluxDB cannot hold")}
+	}
+	return nil
+}
+
+// point returns a sample as a point, or nil for a value that no field can have.
+func (w *Writer) point(s *outlet.Sample) *write.Point {
+	p := influxdb2.NewPointWithMeasurement(s.Series.Name()).SetTime(time.UnixMilli(s.Time))
+	for _, l := range s.Series.Labels {
+		if l.Name != "__name__" && l.Value != "" {
+			p.AddTag(l.Name, l.Value)
+		}
+	}
+	if s.Histogram == nil {
+		if !finite(s.Value) {
+			return nil
+		}
+		return p.AddField("value", s.Value)
+	}
+	h := s.Histogram.Since(s.Before)
+	if !finite(h.Sum) || !finite(s.Histogram.Count) {
+		return nil
+	}
+	p.AddField("count", h.Count).AddField("sum", h.Sum).AddField("total", s.Histogram.Count)
+	if h.Count > 0 {
+		for _, q := range quantiles {
+			if v := h.Quantile(q.at); finite(v) {
+				p.AddField(q.field, v)
+			}
+		}
+		p.AddField("min", h.Min())
+		if v := h.Max(); finite(v) {
+			p.AddField("max", v)
+		}
+	}
+	if w.buckets {
+		for exponent := lowestBound; exponent <= highestBound; exponent++ {
+			p.AddField("le_"+strconv.FormatFloat(math.Ldexp(1, exponent), 'f', -1, 64), h.AtMost(exponent))
+		}
+		p.AddField("le_inf", h.Count)
+	}
+	return p
+}
+
+var quantiles = []struct {
+	field string
+	at    float64
+}{{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+var dropped = regexp.MustCompile(`\bdropped=(\d+)`)
+
+// failure says what an error of the client means. A server that has written all but some points says how many it dropped,
+// with the status of a refusal.
+func failure(err error, impossible int) error {
+	var e *influxhttp.Error
+	if !errors.As(err, &e) || e.StatusCode == 0 {
+		return client.Failure(err)
+	}
+	text := e.Message
+	if text == "" {
+		text = e.Header.Get("X-Influxdb-Error") // InfluxDB 1 has its text here
+	}
+	answer := client.Answer(e.StatusCode, e.Header.Get("Retry-After"), text)
+	partial := slices.Contains([]int{http.StatusBadRequest, http.StatusUnprocessableEntity}, e.StatusCode)
+	if m := dropped.FindStringSubmatch(text); m != nil && partial {
+		if n, err := strconv.Atoi(m[1]); err == nil && n > 0 {
+			answer.Reaction, answer.Lost = outlet.Partial, n+impossible
+		}
+	}
+	return answer
+}

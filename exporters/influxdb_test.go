@@ -1,0 +1,303 @@
+package exporters
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"tidegauge/engine/store"
+)
+
+// asVersion2 stands before an InfluxDB 1.6 and takes /api/v2/write, as InfluxDB 1.8 and 2 do: the bucket is the database, the
+// token has to be right, and what it is asked must have been compressed.
+func asVersion2(t *testing.T, s *server) *httptest.Server {
+	t.Helper()
+	to, err := url.Parse(s.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		q := r.In.URL.Query()
+		r.Out.URL.Path, r.Out.URL.RawQuery = "/write", url.Values{"db": {q.Get("bucket")}, "precision": {q.Get("precision")}}.Encode()
+		r.Out.Header.Del("Authorization")
+	}, ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }}
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("Authorization") != "Token secret":
+			http.Error(w, `{"code":"unauthorized","message":"unauthorized access"}`, http.StatusUnauthorized)
+		case r.URL.Path != "/api/v2/write" || r.URL.Query().Get("org") != "ops":
+			http.Error(w, `{"code":"not found","message":"organization not found"}`, http.StatusNotFound)
+		case r.Header.Get("Content-Encoding") != "gzip":
+			http.Error(w, `{"code":"invalid","message":"not compressed"}`, http.StatusBadRequest)
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(front.Close)
+	return front
+}
+
+// TestInfluxDBHoldsTheRun, although it is killed in the middle and comes back: values, cumulative counts, intervals and
+// their buckets exactly, quantiles within the bucket.
+func TestInfluxDBHoldsTheRun(t *testing.T) {
+	t.Parallel()
+	s := newInfluxDB(t)
+	s.start()
+	s.get("/query", url.Values{"q": {`CREATE DATABASE load`}})
+	front := asVersion2(t, s)
+	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+front.URL+"?org=ops&bucket=load&buckets=true")
+	r := l.run(map[int]func(){
+		2: func() { s.stop(syscall.SIGKILL) },
+		3: s.start,
+	})
+	complete(t, r.Outlets)
+	influxHolds(t, s, l)
+}
+
+func influxHolds(t *testing.T, s *server, l *lab) {
+	t.Helper()
+	got, quantiles := influxPoints(t, s)
+	want := flat{}
+	for _, list := range l.points() {
+		var before *store.Histogram
+		for _, at := range slices.Sorted(maps.Keys(list)) {
+			p := list[at]
+			if p.Histogram == nil {
+				want.put(field(labelsOf(p.Series), "value"), at, p.Value)
+				continue
+			}
+			labels, h := labelsOf(p.Series), p.Histogram
+			earlier := store.Histogram{}
+			if before != nil {
+				earlier = *before
+			}
+			want.put(field(labels, "total"), at, h.Count)
+			want.put(field(labels, "count"), at, h.Count-earlier.Count)
+			want.put(field(labels, "sum"), at, h.Sum-earlier.Sum)
+			want.put(field(labels, "le_inf"), at, h.Count-earlier.Count)
+			for le := 1.0 / 1024; le <= 64; le *= 2 {
+				want.put(field(labels, fmt.Sprintf("le_%v", le)), at, upTo(h, le)-upTo(&earlier, le))
+			}
+			if before != nil {
+				for name, q := range map[string]float64{"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999} {
+					low, high := bucketAt(h, before, q)
+					v, there := quantiles[seriesKey(field(labels, name))][at]
+					if there != (h.Count > before.Count) || there && (v < low*(1-1e-9) || v > high*(1+1e-9)) {
+						t.Errorf("%v: %s at %d is %v, want %v to %v", labels, name, at, v, low, high)
+					}
+				}
+			}
+			before = h
+		}
+	}
+	equal(t, got, want, 1e-9)
+}
+
+func upTo(h *store.Histogram, le float64) float64 {
+	n := h.ZeroCount
+	for _, b := range h.Positive {
+		if h.UpperBound(b.Index) <= le {
+			n += b.Count
+		}
+	}
+	return n
+}
+
+func field(labels map[string]string, name string) map[string]string {
+	m := maps.Clone(labels)
+	m["field"] = name
+	return m
+}
+
+// influxPoints reads every field of every series, the quantiles apart.
+func influxPoints(t *testing.T, s *server) (exact, quantiles flat) {
+	t.Helper()
+	var answer struct {
+		Results []struct {
+			Series []struct {
+				Name    string
+				Tags    map[string]string
+				Columns []string
+				Values  [][]json.Number
+			}
+			Error string
+		}
+	}
+	decode(t, s.get("/query", url.Values{"db": {"load"}, "epoch": {"ms"}, "q": {`SELECT * FROM /.*/ GROUP BY *`}}), &answer)
+	exact, quantiles = flat{}, flat{}
+	for _, series := range answer.Results[0].Series {
+		labels := map[string]string{"__name__": series.Name}
+		for name, v := range series.Tags {
+			if v != "" { // a tag of another series of the measurement
+				labels[name] = v
+			}
+		}
+		for _, row := range series.Values {
+			at, err := row[0].Int64()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, name := range series.Columns {
+				v, err := row[i].Float64()
+				if i == 0 || err != nil { // null: the point has no such field
+					continue
+				}
+				to := exact
+				if name[0] == 'p' || name == "min" || name == "max" {
+					to = quantiles
+				}
+				to.put(field(labels, name), at, v)
+			}
+		}
+	}
+	return exact, quantiles
+}
+
+// TestInfluxDBDropsPoints: what a partial write says is in the books. The field value of one measurement is an integer there.
+func TestInfluxDBDropsPoints(t *testing.T) {
+	t.Parallel()
+	s := newInfluxDB(t)
+	s.start()
+	s.get("/query", url.Values{"q": {`CREATE DATABASE load`}})
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url()+"/write?db=load", strings.NewReader("tidegauge_users value=1i\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := answer.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+asVersion2(t, s).URL+"?org=ops&bucket=load")
+	lost := uint64(0)
+	b := l.run(nil).Outlets[0]
+	for key, list := range l.points() {
+		if strings.Contains(key, "__name__=tidegauge_users,") {
+			lost += uint64(len(list))
+		}
+	}
+	if b.Lost != lost || lost == 0 || b.Sent != b.Produced-lost || b.Waiting != 0 || !b.Balanced {
+		t.Errorf("books %+v, want %d lost", b, lost)
+	}
+	got, _ := influxPoints(t, s)
+	arrived := uint64(0)
+	for key, list := range got {
+		if strings.Contains(key, "field=value") || strings.Contains(key, "field=total") {
+			arrived += uint64(len(list))
+		}
+	}
+	if arrived-1 != b.Sent { // and the one that was there before
+		t.Errorf("%d points arrived, the books say %d", arrived-1, b.Sent)
+	}
+}
+
+// TestVictoriaMetricsTakesInfluxLines by /api/v2/write; a value is there as measurement_field.
+func TestVictoriaMetricsTakesInfluxLines(t *testing.T) {
+	t.Parallel()
+	s := newVictoriaMetrics(t)
+	s.start()
+	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+s.url()+"?org=ops&bucket=load")
+	r := l.run(nil)
+	complete(t, r.Outlets)
+	sum := 0.0
+	for key, list := range victoriaPoints(t, s) {
+		if strings.Contains(key, "__name__=tidegauge_response_time_seconds_total") {
+			sum += slices.Max(slices.Collect(maps.Values(list)))
+		}
+	}
+	if sum != float64(r.Total.Count) {
+		t.Errorf("%v observations in VictoriaMetrics, %d in the report", sum, r.Total.Count)
+	}
+}
+
+// TestWrongTokenBucketOrganisation: one message, nothing lost, and nobody waits for what needs a hand.
+func TestWrongTokenBucketOrganisation(t *testing.T) {
+	for name, code := range map[string]int{"token": http.StatusUnauthorized, "bucket": http.StatusNotFound} {
+		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex
+			fixed := false
+			lines := 0
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				mu.Lock()
+				defer mu.Unlock()
+				if !fixed {
+					w.Header().Set("Content-Type", "application/json")
+					w.WriteHeader(code)
+					fmt.Fprintf(w, `{"code":"x","message":"this %s is wrong"}`, name)
+					return
+				}
+				lines++
+				w.WriteHeader(http.StatusNoContent)
+			}))
+			defer s.Close()
+			l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+s.URL+"?org=ops&bucket=load")
+			put(t, l, 3)
+			begin := time.Now()
+			l.set.Begin(t.Context())
+			b := l.set.Flush(t.Context())[0]
+			if took := time.Since(begin); took > 5*time.Second {
+				t.Errorf("Flush waited %v", took)
+			}
+			if b.Lost != 0 || b.Sent != 0 || b.Waiting == 0 || !b.Balanced || !strings.Contains(b.LastError, "this "+name+" is wrong") {
+				t.Errorf("books %+v", b)
+			}
+			l.mu.Lock()
+			if len(l.notes) != 2 || strings.Contains(strings.Join(l.notes, ""), "secret") {
+				t.Errorf("messages %q, want one of the refusal and one of what is waiting", l.notes)
+			}
+			l.mu.Unlock()
+			mu.Lock()
+			fixed = true
+			mu.Unlock()
+			b = l.set.Flush(t.Context())[0]
+			if b.Waiting != 0 || b.Lost != 0 || lines == 0 {
+				t.Errorf("once put right: books %+v after %d writes", b, lines)
+			}
+		})
+	}
+}
+
+// put puts n samples into the store.
+func put(t *testing.T, l *lab, n int) {
+	t.Helper()
+	for i := range n {
+		at := time.Now().UnixMilli() + int64(i)
+		v := float64(i)
+		series := &store.Series{Labels: []store.Label{{Name: "__name__", Value: "up"}, {Name: "job", Value: "j"}}}
+		if err := l.store.Append(t.Context(), []store.Point{{Series: series, Time: at, Value: v}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-time.After(time.Duration(n) * time.Millisecond)
+}
+
+// TestNotANumber: InfluxDB has no NaN; the loss is in the books, with its reason.
+func TestNotANumber(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	defer s.Close()
+	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+s.URL+"?org=ops&bucket=load")
+	put(t, l, 2)
+	series := &store.Series{Labels: []store.Label{{Name: "__name__", Value: "nan"}}}
+	if err := l.store.Append(t.Context(), []store.Point{{Series: series, Time: time.Now().UnixMilli(), Value: math.NaN()}}); err != nil {
+		t.Fatal(err)
+	}
+	l.set.Flush(t.Context())
+	b := l.set.Books()[0]
+	if b.Lost != 1 || b.Waiting != 0 || len(b.LostBecause) != 1 || !strings.Contains(b.LastError, "NaN") {
+		t.Errorf("books %+v", b)
+	}
+}

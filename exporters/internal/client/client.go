@@ -1,0 +1,253 @@
+// Package client makes HTTP clients for outlets from the address a user gives, and sorts their answers.
+package client
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tidegauge/engine/outlet"
+)
+
+// Address is what a user gave as the address of an outlet, taken apart.
+type Address struct {
+	URL      *url.URL // without the user and the options
+	User     *url.Userinfo
+	Options  map[string]string // by name
+	Headers  http.Header       // options header.NAME
+	problems []error
+}
+
+// Parse takes an address apart. Query parameters whose name is in options, and those of every outlet, are options; the rest
+// stays in the URL.
+func Parse(raw string, options ...string) (*Address, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // the address can have a password in it
+		}
+		return nil, fmt.Errorf("reading the address: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("reading the address %s: it has to begin with http:// or https:// and a host", u.Redacted())
+	}
+	a := &Address{URL: u, User: u.User, Options: map[string]string{}, Headers: http.Header{}}
+	u.User, u.Fragment = nil, ""
+	query := u.Query()
+	for name, values := range query {
+		header, isHeader := strings.CutPrefix(name, "header.")
+		switch {
+		case isHeader:
+			a.Headers.Set(header, values[len(values)-1])
+		case slices.Contains(options, name), slices.Contains(common(), name):
+			a.Options[name] = values[len(values)-1]
+		default:
+			continue
+		}
+		query.Del(name)
+	}
+	u.RawQuery = query.Encode()
+	return a, nil
+}
+
+func common() []string {
+	return []string{"timeout", "token_file", "ca", "cert", "key", "server_name", "insecure_skip_verify"}
+}
+
+// HeaderText returns the headers in the form of HTTP.
+func (a *Address) HeaderText() string {
+	var b strings.Builder
+	if err := a.Headers.Write(&b); err != nil {
+		return err.Error() // not possible with a strings.Builder
+	}
+	return b.String()
+}
+
+// Duration returns an option that is a length of time.
+func (a *Address) Duration(name string, or time.Duration) time.Duration {
+	text, ok := a.Options[name]
+	if !ok {
+		return or
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		a.problems = append(a.problems, fmt.Errorf("option %s=%s: give a length of time, as 10s", name, text))
+	}
+	return d
+}
+
+// Bool returns an option that is true or false.
+func (a *Address) Bool(name string) bool {
+	text, ok := a.Options[name]
+	if !ok {
+		return false
+	}
+	v, err := strconv.ParseBool(text)
+	if err != nil {
+		a.problems = append(a.problems, fmt.Errorf("option %s=%s: give true or false", name, text))
+	}
+	return v
+}
+
+// Choice returns an option that is one of a few words, the first without it.
+func (a *Address) Choice(name string, words ...string) string {
+	text, ok := a.Options[name]
+	if !ok {
+		return words[0]
+	}
+	if !slices.Contains(words, text) {
+		a.problems = append(a.problems, fmt.Errorf("option %s=%s: choose one of %s", name, text, strings.Join(words, ", ")))
+	}
+	return text
+}
+
+// Token returns the content of the file named by the option token_file, else the value of the environment variable.
+func (a *Address) Token(getenv func(string) (string, bool), variable string) string {
+	if file, ok := a.Options["token_file"]; ok {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			a.problems = append(a.problems, fmt.Errorf("option token_file: %w", err))
+		}
+		return strings.TrimSpace(string(text))
+	}
+	token, _ := getenv(variable)
+	return token
+}
+
+// Err returns everything that was wrong with the options asked for so far.
+func (a *Address) Err() error { return errors.Join(a.problems...) }
+
+// HTTP returns a client with the options of the address: TLS, headers, and authorization: of token, if there is one, as a
+// bearer, else of the user in the address. It follows no redirects: they would turn a POST into a GET.
+func (a *Address) HTTP(token string) *http.Client {
+	transport := &http.Transport{
+		Proxy:               http.ProxyFromEnvironment,
+		TLSClientConfig:     a.tls(),
+		TLSHandshakeTimeout: 10 * time.Second,
+		IdleConnTimeout:     90 * time.Second,
+		MaxIdleConnsPerHost: 2,
+		ForceAttemptHTTP2:   true,
+	}
+	return &http.Client{
+		Transport:     &authorized{transport, a.Headers, token, a.User},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+func (a *Address) tls() *tls.Config {
+	c := &tls.Config{ServerName: a.Options["server_name"], InsecureSkipVerify: a.Bool("insecure_skip_verify"), MinVersion: tls.VersionTLS12}
+	if file, ok := a.Options["ca"]; ok {
+		pem, err := os.ReadFile(file)
+		c.RootCAs = x509.NewCertPool()
+		if err == nil && !c.RootCAs.AppendCertsFromPEM(pem) {
+			err = fmt.Errorf("%s has no certificate in it", file)
+		}
+		if err != nil {
+			a.problems = append(a.problems, fmt.Errorf("option ca: %w", err))
+		}
+	}
+	cert, key := a.Options["cert"], a.Options["key"]
+	if cert != "" || key != "" {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			a.problems = append(a.problems, fmt.Errorf("options cert and key: %w", err))
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c
+}
+
+// authorized adds headers to each request.
+type authorized struct {
+	http.RoundTripper
+	headers http.Header
+	token   string
+	user    *url.Userinfo
+}
+
+func (t *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	maps.Copy(r.Header, t.headers)
+	switch {
+	case t.token != "":
+		r.Header.Set("Authorization", "Bearer "+t.token)
+	case t.user != nil:
+		password, _ := t.user.Password()
+		r.SetBasicAuth(t.user.Username(), password)
+	}
+	return t.RoundTripper.RoundTrip(r)
+}
+
+// maxText is how much of an answer's text goes into an error.
+const maxText = 300
+
+// Answer returns what an answer that is not 2xx means for the samples.
+//
+// 408, 429 and 5xx come with time. 401, 403, 404, 405 and redirects are about the address and the token, not about the
+// samples: those wait until it is put right. Anything else is a refusal of these samples, 413 of so many at once.
+func Answer(status int, retryAfter, text string) *outlet.Error {
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > maxText {
+		text = string(runes[:maxText]) + "…"
+	}
+	e := &outlet.Error{Reaction: outlet.Rejected, After: after(retryAfter)}
+	advice := ""
+	switch {
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
+		e.Reaction = outlet.Retry
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		e.Reaction, advice = outlet.Refused, " (check the token or password)"
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status < 400:
+		e.Reaction, advice = outlet.Refused, " (check the address and its options)"
+	}
+	e.Err = fmt.Errorf("the server answers %d %s: %s%s", status, http.StatusText(status), text, advice)
+	if text == "" {
+		e.Err = fmt.Errorf("the server answers %d %s%s", status, http.StatusText(status), advice)
+	}
+	return e
+}
+
+// after reads Retry-After: seconds or a date. What is unreadable is no wish.
+func after(text string) time.Duration {
+	const most = 10 * time.Minute // a typing error in a header must not silence an outlet for years
+	if text == "" {
+		return 0
+	}
+	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return min(time.Duration(n)*time.Second, most)
+	}
+	if t, err := http.ParseTime(text); err == nil {
+		return min(max(0, time.Until(t)), most)
+	}
+	return 0
+}
+
+// Failure returns what it means that there was no answer. A certificate that is not believed does not come with time.
+func Failure(err error) error {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var record tls.RecordHeaderError
+	if errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &record) ||
+		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		return &outlet.Error{Reaction: outlet.Refused, Err: fmt.Errorf("%w (check https, and the options ca and server_name)", bare(err))}
+	}
+	return bare(err)
+}
+
+// bare strips the address from an error of net/http.
+func bare(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}

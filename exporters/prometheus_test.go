@@ -1,0 +1,302 @@
+package exporters
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tidegauge/engine/report"
+	"tidegauge/engine/store"
+)
+
+// prometheusHolds compares everything in a Prometheus with everything in the store: each value and each bucket of each
+// histogram. A bucket is a value of a series with the label "bucket" here.
+func prometheusHolds(t *testing.T, s *server, l *lab) {
+	t.Helper()
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Metric     map[string]string
+				Values     [][2]any
+				Histograms [][2]any
+			}
+		}
+	}
+	decode(t, s.get("/api/v1/query", url.Values{"query": {`{__name__=~".+"}[1h]`}}), &answer)
+	got, want := flat{}, flat{}
+	ms := func(v any) int64 { return int64(math.Round(v.(float64) * 1000)) }
+	number := func(v any) float64 {
+		f, err := strconv.ParseFloat(v.(string), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	for _, series := range answer.Data.Result {
+		for _, v := range series.Values {
+			got.put(series.Metric, ms(v[0]), number(v[1]))
+		}
+		for _, v := range series.Histograms {
+			h := v[1].(map[string]any)
+			got.put(part(series.Metric, "count"), ms(v[0]), number(h["count"]))
+			got.put(part(series.Metric, "sum"), ms(v[0]), number(h["sum"]))
+			list, _ := h["buckets"].([]any)
+			for _, one := range list {
+				b := one.([]any)
+				got.put(part(series.Metric, fmt.Sprintf("%.9g", number(b[2]))), ms(v[0]), number(b[3]))
+			}
+		}
+	}
+	for _, list := range l.points() {
+		for _, p := range list {
+			labels := labelsOf(p.Series)
+			if p.Histogram == nil {
+				want.put(labels, p.Time, p.Value)
+				continue
+			}
+			want.put(part(labels, "count"), p.Time, p.Histogram.Count)
+			want.put(part(labels, "sum"), p.Time, p.Histogram.Sum)
+			if n := p.Histogram.ZeroCount; n > 0 {
+				want.put(part(labels, fmt.Sprintf("%.9g", p.Histogram.ZeroThreshold)), p.Time, n)
+			}
+			for _, b := range p.Histogram.Positive {
+				want.put(part(labels, fmt.Sprintf("%.9g", p.Histogram.UpperBound(b.Index))), p.Time, b.Count)
+			}
+		}
+	}
+	equal(t, got, want, 0)
+}
+
+func part(labels map[string]string, bucket string) map[string]string {
+	m := maps.Clone(labels)
+	m["bucket"] = bucket
+	return m
+}
+
+func remoteWrite(s *server) string { return "prometheus=" + s.url() + "/api/v1/write" }
+
+// TestPrometheusHoldsTheRun, although it is killed in the middle and comes back; and nothing lingers there.
+func TestPrometheusHoldsTheRun(t *testing.T) {
+	t.Parallel()
+	s := newPrometheus(t, "native-histograms")
+	s.start()
+	l := openLab(t, t.TempDir(), 15*time.Second, remoteWrite(s))
+	r := l.run(map[int]func(){
+		1: func() { <-time.After(500 * time.Millisecond) },
+		2: func() { s.stop(syscall.SIGKILL) },
+		4: s.start,
+	})
+	complete(t, r.Outlets)
+	prometheusHolds(t, s, l)
+
+	var answer struct{ Data struct{ Result []any } }
+	query := fmt.Sprintf(`{run=%q, __name__!~"tidegauge_(verdict|objective|run_duration_seconds)"} or {__name__=~"tidegauge_outlet_.*"}`, r.Run.ID)
+	decode(t, s.get("/api/v1/query", url.Values{"query": {query}}), &answer)
+	if len(answer.Data.Result) > 0 {
+		t.Errorf("series linger after the run: %v", answer.Data.Result)
+	}
+	var total struct {
+		Data struct{ Result []struct{ Value [2]any } }
+	}
+	query = fmt.Sprintf(`sum(max_over_time(tidegauge_requests_total{run=%q}[10m]))`, r.Run.ID)
+	decode(t, s.get("/api/v1/query", url.Values{"query": {query}}), &total)
+	if len(total.Data.Result) != 1 || total.Data.Result[0].Value[1] != strconv.FormatUint(r.Total.Count+r.Total.Cut, 10) {
+		t.Errorf("requests in Prometheus: %v, in the report %d", total.Data.Result, r.Total.Count)
+	}
+}
+
+// TestPrometheusAwayForTheWholeRun: the next process sends what is waiting.
+func TestPrometheusAwayForTheWholeRun(t *testing.T) {
+	t.Parallel()
+	s := newPrometheus(t, "native-histograms")
+	dir := t.TempDir()
+	l := openLab(t, dir, 200*time.Millisecond, remoteWrite(s))
+	r := l.run(nil)
+	if b := r.Outlets[0]; b.Sent != 0 || b.Lost != 0 || b.Waiting == 0 || b.Waiting != b.Produced || !b.Balanced || b.LastError == "" {
+		t.Errorf("with nobody there: %+v", b)
+	}
+	waiting := r.Outlets[0].Waiting
+	if len(l.notes) != 2 {
+		t.Errorf("messages %q, want one of the outage and one of what is waiting", l.notes)
+	}
+	l.end()
+
+	s.start()
+	l = openLab(t, dir, 15*time.Second, remoteWrite(s))
+	l.set.Begin(t.Context())
+	books := l.set.Flush(t.Context())
+	complete(t, books)
+	if books[0].WaitingBefore != waiting {
+		t.Errorf("%d were waiting for the next process, want %d", books[0].WaitingBefore, waiting)
+	}
+	prometheusHolds(t, s, l)
+}
+
+// TestPrometheusWithoutNativeHistograms: it takes none of a request with one; the message says what to do, and once that is
+// done everything arrives.
+func TestPrometheusWithoutNativeHistograms(t *testing.T) {
+	t.Parallel()
+	s := newPrometheus(t, "extra-scrape-metrics")
+	s.start()
+	dir := t.TempDir()
+	l := openLab(t, dir, 15*time.Second, remoteWrite(s))
+	begin := time.Now()
+	r := l.run(nil)
+	if took := time.Since(begin); took > 12*time.Second {
+		t.Errorf("the run took %v: nobody should wait for what needs a hand", took)
+	}
+	if b := r.Outlets[0]; b.Waiting != b.Produced || b.Lost != 0 || !b.Balanced {
+		t.Errorf("books %+v", b)
+	}
+	if len(l.notes) == 0 || !strings.Contains(l.notes[0], "add histograms=classic") {
+		t.Errorf("messages %q", l.notes)
+	}
+	l.end()
+	l = openLab(t, dir, 15*time.Second, remoteWrite(s)+"?histograms=quantiles")
+	complete(t, l.set.Flush(t.Context()))
+	holdsQuantiles(t, s, l, r)
+}
+
+// holdsQuantiles compares the quantiles of each interval in Prometheus with those of the histograms in the store.
+func holdsQuantiles(t *testing.T, s *server, l *lab, r *report.Report) {
+	t.Helper()
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Metric map[string]string
+				Values [][2]any
+			}
+		}
+	}
+	decode(t, s.get("/api/v1/query", url.Values{"query": {fmt.Sprintf(`tidegauge_response_time_seconds{run=%q}[1h]`, r.Run.ID)}}), &answer)
+	compared := 0
+	all := l.points()
+	for _, series := range answer.Data.Result {
+		q, err := strconv.ParseFloat(series.Metric["quantile"], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(series.Metric, "quantile")
+		points := all[seriesKey(series.Metric)]
+		times := slices.Sorted(maps.Keys(points))
+		for _, v := range series.Values {
+			at := int64(math.Round(v[0].(float64) * 1000))
+			i := slices.Index(times, at)
+			if i <= 0 {
+				continue // its beginning
+			}
+			got, err := strconv.ParseFloat(v[1].(string), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now, before := points[at].Histogram, points[times[i-1]].Histogram
+			low, high := bucketAt(now, before, q)
+			if math.IsNaN(got) != (now.Count == before.Count) || got < low*(1-1e-9) || got > high*(1+1e-9) {
+				t.Errorf("%v: quantile %v at %d is %v, want %v to %v of %v observations", series.Metric, q, at, got, low, high, now.Count-before.Count)
+			}
+			compared++
+		}
+	}
+	if compared < 50 {
+		t.Errorf("only %d quantiles were compared", compared)
+	}
+}
+
+// bucketAt returns the bounds of the bucket in which the quantile of the observations between two histograms lies.
+func bucketAt(now, before *store.Histogram, q float64) (low, high float64) {
+	earlier := map[int32]float64{}
+	for _, b := range before.Positive {
+		earlier[b.Index] = b.Count
+	}
+	rank := q*(now.Count-before.Count) - 1e-9
+	for _, b := range now.Positive {
+		n := b.Count - earlier[b.Index]
+		if n > 0 && n >= rank {
+			return now.LowerBound(b.Index), now.UpperBound(b.Index)
+		}
+		rank -= n
+	}
+	return math.NaN(), math.NaN()
+}
+
+// TestVictoriaMetricsHoldsTheRun as classic histograms, although it is stopped in the middle.
+func TestVictoriaMetricsHoldsTheRun(t *testing.T) {
+	t.Parallel()
+	s := newVictoriaMetrics(t)
+	s.start()
+	l := openLab(t, t.TempDir(), 15*time.Second, remoteWrite(s)+"?histograms=classic")
+	r := l.run(map[int]func(){
+		2: func() { s.stop(syscall.SIGINT) }, // killed, it would lose the last second that it had acknowledged
+		3: s.start,
+	})
+	complete(t, r.Outlets)
+	got, want := victoriaPoints(t, s), flat{}
+	for _, list := range l.points() {
+		for _, p := range list {
+			labels := labelsOf(p.Series)
+			if p.Histogram == nil {
+				want.put(labels, p.Time, p.Value)
+				continue
+			}
+			name := labels["__name__"]
+			named := func(suffix, le string) map[string]string {
+				m := maps.Clone(labels)
+				m["__name__"] = name + suffix
+				if le != "" {
+					m["le"] = le
+				}
+				return m
+			}
+			want.put(named("_count", ""), p.Time, p.Histogram.Count)
+			want.put(named("_sum", ""), p.Time, p.Histogram.Sum)
+			want.put(named("_bucket", "+Inf"), p.Time, p.Histogram.Count)
+			for le := 1.0 / 1024; le <= 64; le *= 2 {
+				n := p.Histogram.ZeroCount
+				for _, b := range p.Histogram.Positive {
+					if p.Histogram.UpperBound(b.Index) <= le {
+						n += b.Count
+					}
+				}
+				want.put(named("_bucket", strconv.FormatFloat(le, 'g', -1, 64)), p.Time, n)
+			}
+		}
+	}
+	equal(t, got, want, 1e-12) // it stores decimals
+}
+
+// victoriaPoints reads everything that a VictoriaMetrics holds, markers apart.
+func victoriaPoints(t *testing.T, s *server) flat {
+	t.Helper()
+	s.get("/internal/force_flush", nil)
+	got := flat{}
+	lines := bufio.NewScanner(bytes.NewReader(s.get("/api/v1/export", url.Values{
+		"match[]": {`{__name__!=""}`}, "start": {"1"}, "end": {strconv.FormatInt(time.Now().Unix()+3600, 10)},
+	})))
+	lines.Buffer(nil, 10<<20)
+	for lines.Scan() {
+		var one struct {
+			Metric     map[string]string
+			Values     []*float64
+			Timestamps []int64
+		}
+		decode(t, lines.Bytes(), &one)
+		for i, v := range one.Values {
+			if v != nil {
+				got.put(one.Metric, one.Timestamps[i], *v)
+			}
+		}
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
