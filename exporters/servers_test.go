@@ -174,7 +174,11 @@ func (s *server) get(path string, query url.Values) []byte {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	defer func() {
+		if err := answer.Body.Close(); err != nil {
+			s.t.Error(err)
+		}
+	}()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode/100 != 2 {
 		s.t.Fatalf("%s %s: %d %s %v\n%s", s.binary, path, answer.StatusCode, text, err, s.log.String())
