@@ -122,15 +122,7 @@ func exprError(expr string, err error) error {
 
 func clamp(offset, length int) int { return max(0, min(offset, length)) }
 
-// CheckExpr returns an *ExprError with the offset of what is wrong with an expression, or nil.
-func CheckExpr(expr string) error {
-	if _, err := parser.NewParser(parser.Options{}).ParseExpr(expr); err != nil {
-		return exprError(expr, err)
-	}
-	return nil
-}
-
-// CheckComparison is CheckExpr for what Compare takes.
+// CheckComparison returns an *ExprError with the offset of what keeps Compare from taking an expression, or nil.
 func CheckComparison(expr string) error {
 	_, err := splitComparison(parser.NewParser(parser.Options{}), expr)
 	return err
