@@ -57,7 +57,7 @@ func newRunsShow(c *console, dataDir *string) *cobra.Command {
 			if json {
 				return run.Report.WriteJSON(c.out)
 			}
-			return run.Report.WriteText(c.out, widthOf(c), colored(c))
+			return printed(run.Report.WriteText(c.out, widthOf(c), colored(c)))
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, "print the report as JSON")

@@ -50,6 +50,7 @@ const leastLateness = 10 * time.Millisecond
 // mark is the state of the run at a boundary of the part.
 type mark struct {
 	at      time.Time
+	sampled time.Time // time of the samples in the store; of the run's first ones a little before at
 	account *account
 }
 
@@ -125,7 +126,9 @@ func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 	return nil
 }
 
-func markAt(s *measure.Snapshot) *mark { return &mark{at: s.Time, account: accountOf(s)} }
+func markAt(s *measure.Snapshot) *mark {
+	return &mark{at: s.Time, sampled: s.Time, account: accountOf(s)}
+}
 
 // bind resolves what the objectives select.
 func (j *Judge) bind(names *measure.Names) {

@@ -96,7 +96,11 @@ func (j *Judge) message(o *objective, e *evaluation) string {
 	case !e.hasValue:
 		return o.Text + ": none of the requests it selects finished"
 	case e.outcome == Inconclusive:
-		return fmt.Sprintf("%s: %s, but %s", o.Text, Format(e.value, e.unit), e.few)
+		text := fmt.Sprintf("%s: %s, but %s", o.Text, Format(e.value, e.unit), e.few)
+		if e.interval != nil {
+			text += ", and its 95% interval " + Interval(&e.interval.Low, &e.interval.High, e.unit) + " does not decide it"
+		}
+		return text
 	case e.outcome == Fail:
 		return fmt.Sprintf("%s missed: %s", o.Text, Format(e.value, e.unit))
 	}
@@ -155,7 +159,7 @@ func (j *Judge) promQL(ctx context.Context, o *plan.Objective) Finding {
 		return f
 	}
 	// A range leaves its left end out, where the first sample of the part is; stores count in milliseconds.
-	length := j.end.at.Sub(j.begin.at) + 2*time.Millisecond
+	length := j.end.at.Sub(j.begin.sampled) + 2*time.Millisecond
 	left, right, held, err := j.o.Querier.Compare(ctx, expand(o.PromQL, j.o.Run, length), j.end.at)
 	if err != nil {
 		f.Message = fmt.Sprintf("%s: %v", o.Text, err)

@@ -96,7 +96,7 @@ func TestMessages(t *testing.T) {
 	} {
 		if c.name == "few" {
 			c.o.Selector = map[string]string{"name": "pay"}
-			c.summary = "p95 < 500 ms: 100 ms, but p95 needs 30 observations beyond it, has 3"
+			c.summary = "p95 < 500 ms: 100 ms, but p95 needs 30 observations beyond it, has 3, and its 95% interval [100 ms, ?] does not decide it"
 		}
 		v := newFakeRun(t, Options{Test: loadTest(c.o)}).usual(c.steady...)
 		want := strings.Replace(c.summary, "", "", 1)

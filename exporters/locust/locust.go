@@ -259,12 +259,21 @@ func percentileColumns(h *hist.Histogram, any bool) []string {
 	return columns
 }
 
+// errorText is the outcome and what went with it, without saying the same word twice.
+func errorText(f measure.Failure) string {
+	outcome := f.Outcome.String()
+	if strings.HasPrefix(f.Detail, outcome+" ") {
+		return f.Detail
+	}
+	return outcome + ": " + f.Detail
+}
+
 func failureRows(s *measure.Snapshot) [][]string {
 	merged := map[[3]string]*measure.Failure{}
 	for i := range s.Failures {
 		f := s.Failures[i]
 		r := s.Names.Requests[f.Request]
-		key := [3]string{r.Method, entryFor(r).name, f.Outcome.String() + ": " + f.Detail}
+		key := [3]string{r.Method, entryFor(r).name, errorText(f)}
 		m, ok := merged[key]
 		if !ok {
 			merged[key] = &f
