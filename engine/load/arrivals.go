@@ -81,6 +81,8 @@ type Arrivals struct {
 	random *rand.Rand // nil: evenly spaced
 	drawn  uint64     // Poisson: how many arrivals were drawn
 	sum    float64    // Poisson: Λ at the last one drawn
+	last   float64    // Λ at the arrival that Next was asked for last
+	ended  bool       // there was none
 }
 
 // NewArrivals returns the schedule of an open shape. The seed is for Poisson arrivals.
@@ -109,6 +111,9 @@ func (a *Arrivals) Share(k, n int) *Arrivals {
 // Next returns the offset from the start at which the next arrival is due, and false when there are no more.
 // Offsets never decrease. Not for concurrent use.
 func (a *Arrivals) Next() (time.Duration, bool) {
+	if a.ended {
+		return 0, false
+	}
 	x := float64(a.next)
 	if a.random != nil {
 		for ; a.drawn <= a.next; a.drawn++ {
@@ -116,14 +121,28 @@ func (a *Arrivals) Next() (time.Duration, bool) {
 		}
 		x = a.sum
 	}
-	for a.piece < len(a.pieces) && x >= a.pieces[a.piece].after {
+	a.last = x
+	a.next += a.stride
+	return a.find()
+}
+
+// find returns when the last arrival is due.
+func (a *Arrivals) find() (time.Duration, bool) {
+	for a.piece < len(a.pieces) && a.last >= a.pieces[a.piece].after {
 		a.piece++
 	}
-	if a.piece == len(a.pieces) {
+	if a.ended = a.piece == len(a.pieces); a.ended {
 		return 0, false
 	}
-	a.next += a.stride
-	return a.pieces[a.piece].due(x), true
+	return a.pieces[a.piece].due(a.last), true
+}
+
+// Follow replaces the shape by one that is the same until the present moment, and returns what Next would now have returned
+// last: when that arrival is due in the new shape, and false when it is not. Arrivals keep their numbers, and what the old
+// shape left of an arrival is carried into the new one. Next must have been called before.
+func (a *Arrivals) Follow(s *plan.Shape) (time.Duration, bool) {
+	a.pieces, a.piece = piecesOf(s), 0
+	return a.find()
 }
 
 // RateAt returns the rate of the schedule, in arrivals per second, at an offset from the start: 0 before and after the

@@ -15,19 +15,18 @@ type ramp struct {
 
 // rampsOf returns the changes of a closed shape. The curve starts at 0 and may jump between stages; of several jumps at
 // one moment only where they end counts.
-func rampsOf(s *plan.Shape) []ramp {
-	var (
-		ramps   []ramp
-		start   time.Duration
-		value   float64 // of the curve before start
-		reached float64 // where stages without length have led since
-	)
+func rampsOf(s *plan.Shape) []ramp { return rampsFrom(0, 0, s.Stages) }
+
+// rampsFrom is rampsOf for stages that begin at start, when the curve is at value.
+func rampsFrom(start time.Duration, value float64, stages []plan.Stage) []ramp {
+	var ramps []ramp
+	reached := value // where stages without length have led since
 	add := func(r ramp) {
 		if wholeUsers(r.from) != wholeUsers(r.to) {
 			ramps = append(ramps, r)
 		}
 	}
-	for _, st := range s.Stages {
+	for _, st := range stages {
 		if st.Over <= 0 {
 			reached = st.To
 			continue
@@ -103,6 +102,11 @@ type Users struct {
 
 // NewUsers returns the schedule of a closed shape.
 func NewUsers(s *plan.Shape) *Users { return &Users{ramps: rampsOf(s), stride: 1} }
+
+// NewUsersFrom returns the schedule of stages that begin at an offset from the start, when so many users run.
+func NewUsersFrom(at time.Duration, running int, stages []plan.Stage) *Users {
+	return &Users{ramps: rampsFrom(at, float64(running), stages), stride: 1}
+}
 
 // Share returns the k-th (from 0) of n parts of the schedule: users k, k+n, k+2n, …, so that the parts add up to the whole at
 // every moment. It starts at the beginning, wherever u is. It panics unless 0 <= k < n.

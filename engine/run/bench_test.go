@@ -43,13 +43,19 @@ func nullOptions(t testing.TB, s plan.Shape, called func()) Options {
 func settingOf(t testing.TB, called func()) *setting {
 	t.Helper()
 	o := nullOptions(t, closedShape(), called)
-	return &setting{mix: o.Mix, recorder: o.Recorder, start: time.Now().Add(-time.Hour), duration: time.Hour, work: t.Context()}
+	return &setting{mix: o.Mix, recorder: o.Recorder, start: time.Now().Add(-time.Hour), course: courseOf(time.Hour), work: t.Context()}
+}
+
+// courseOf is that of a load of this length.
+func courseOf(d time.Duration) *course {
+	return newCourse(&plan.Shape{Stages: []plan.Stage{stageOf(0, 0, d)}})
 }
 
 // backlog is a pool with n arrivals that are overdue.
 func backlog(s *setting, users, n int) *pool {
-	shape := openShape(users, stageOf(float64(n)/s.duration.Seconds(), float64(n)/s.duration.Seconds(), s.duration))
-	return newPool(s, load.NewArrivals(&shape, 0), users)
+	rate := float64(n) / s.course.duration().Seconds()
+	shape := openShape(users, stageOf(rate, rate, s.course.duration()))
+	return newPool(s, load.NewArrivals(&shape, 0), users, false)
 }
 
 // BenchmarkIteration is the cost of an iteration that does nothing: of the session alone, and with what the models add.
@@ -85,8 +91,8 @@ func BenchmarkIteration(b *testing.B) {
 					over <- true
 				}
 			})
-			s.duration *= 1000 // not the time ends it
-			shape := closedShape(stageOf(float64(users), float64(users), s.duration))
+			s.course = courseOf(1000 * time.Hour) // not the time ends it
+			shape := closedShape(stageOf(float64(users), float64(users), s.course.duration()))
 			c := newCrowd(s, load.NewUsers(&shape))
 			b.ResetTimer()
 			c.play(over)

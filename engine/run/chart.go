@@ -13,23 +13,34 @@ const gaugeInterval = 100 * time.Millisecond
 
 // chart tells the recorder where in the shape the run is.
 type chart struct {
-	shape    *plan.Shape
-	rate     *load.Arrivals // only asked for its rate
+	course   *course
 	recorder *measure.Recorder
-	ends     []time.Duration // of each stage
-	planned  time.Duration
+
+	shape   *plan.Shape // the latest seen
+	changed <-chan struct{}
+	rate    *load.Arrivals  // only asked for its rate
+	ends    []time.Duration // of each stage
+	planned time.Duration
 }
 
 // newChart sets the gauges to the beginning of the shape.
-func newChart(s *plan.Shape, a *load.Arrivals, r *measure.Recorder) *chart {
-	c := &chart{shape: s, rate: a, recorder: r, planned: s.Duration()}
+func newChart(c *course, r *measure.Recorder) *chart {
+	ch := &chart{course: c, recorder: r}
+	ch.read()
+	ch.set(0)
+	return ch
+}
+
+// read takes the shape as it is now.
+func (c *chart) read() {
+	c.shape, c.changed = c.course.now()
+	c.rate, c.planned = load.NewArrivals(c.shape, 0), c.shape.Duration()
+	c.ends = c.ends[:0]
 	var end time.Duration
-	for _, st := range s.Stages {
+	for _, st := range c.shape.Stages {
 		end += max(st.Over, 0)
 		c.ends = append(c.ends, end)
 	}
-	c.set(0)
-	return c
 }
 
 // set sets the gauges to an offset and returns the stage it is in.
@@ -60,6 +71,8 @@ func (c *chart) follow(start time.Time, m model, over <-chan struct{}) {
 		}
 		select {
 		case <-timer.C:
+		case <-c.changed:
+			c.read()
 		case <-over:
 			m.count()
 			c.recorder.Flush()

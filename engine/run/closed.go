@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"tidegauge/engine/load"
+	"tidegauge/engine/plan"
 )
 
 // crowd is the users of a closed model.
@@ -13,10 +14,12 @@ type crowd struct {
 	seats    []*crowdUser // by number: who sat there last
 	present  int          // the first ones of seats are there
 	agenda   *agenda      // of their waits
+	changes  chan func()  // of the schedule, for whoever plays it
+	played   chan struct{}
 }
 
 func newCrowd(s *setting, u *load.Users) *crowd {
-	return &crowd{setting: s, schedule: u, agenda: newAgenda(s.start)}
+	return &crowd{setting: s, schedule: u, agenda: newAgenda(s.start), changes: make(chan func()), played: make(chan struct{})}
 }
 
 func (c *crowd) close() { c.agenda.close() }
@@ -24,33 +27,56 @@ func (c *crowd) close() { c.agenda.close() }
 // count has nothing to do: an iteration of a closed model is intended when it starts.
 func (*crowd) count() {}
 
+func (c *crowd) change(replace func(now time.Duration) (*plan.Shape, bool), stages []plan.Stage) {
+	done := make(chan struct{})
+	change := func() {
+		defer close(done)
+		now := time.Since(c.start)
+		if _, ok := replace(now); ok {
+			c.schedule = load.NewUsersFrom(now+1, c.present, stages)
+		}
+	}
+	select {
+	case c.changes <- change:
+		<-done
+	case <-c.played:
+	}
+}
+
 func (c *crowd) play(over <-chan bool) {
 	defer func() {
+		close(c.played)
 		for c.present > 0 {
 			c.remove()
 		}
 	}()
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	schedule := c.schedule
+	at, by, ok := schedule.Next()
 	for {
-		at, change, ok := c.schedule.Next()
-		if !ok || at >= c.duration {
-			<-over
-			return
+		timer.Stop()
+		if ok && at < c.course.duration() {
+			timer.Reset(at - time.Since(c.start))
+			c.agenda.add(c.start.Add(at))
 		}
-		timer.Reset(at - time.Since(c.start))
-		c.agenda.add(c.start.Add(at))
 		select {
 		case <-timer.C:
 			c.agenda.next()
+			if by > 0 {
+				c.add(at)
+			} else {
+				c.remove()
+			}
+		case change := <-c.changes:
+			if change(); schedule == c.schedule {
+				continue
+			}
+			schedule = c.schedule
 		case <-over:
 			return
 		}
-		if change > 0 {
-			c.add(at)
-		} else {
-			c.remove()
-		}
+		at, by, ok = schedule.Next()
 	}
 }
 
@@ -132,9 +158,16 @@ func (u *crowdUser) await(t time.Time) bool {
 		return false
 	default:
 	}
-	if t.Sub(u.crowd.start) >= u.crowd.duration {
-		<-u.told
-		return false
+	for course := u.crowd.course; t.Sub(u.crowd.start) >= course.duration(); {
+		_, changed := course.now()
+		if t.Sub(u.crowd.start) < course.duration() {
+			break
+		}
+		select {
+		case <-u.told:
+			return false
+		case <-changed:
+		}
 	}
 	d := time.Until(t)
 	if d <= 0 {

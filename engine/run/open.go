@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"tidegauge/engine/load"
+	"tidegauge/engine/plan"
 	"tidegauge/engine/user"
 )
 
@@ -22,7 +23,8 @@ import (
 // users are numbered up to MaxUsers.
 type pool struct {
 	*setting
-	limit int // MaxUsers
+	limit      int  // MaxUsers
+	controlled bool // more arrivals may come when the schedule has none
 
 	mu        sync.Mutex
 	todo      queue         // what has not started
@@ -59,12 +61,14 @@ func (q *queue) advance() {
 	q.at, q.ok = q.schedule.Next()
 }
 
+func (q *queue) follow(s *plan.Shape) { q.at, q.ok = q.schedule.Follow(s) }
+
 // reached reports whether the next arrival is due at t.
 func (q *queue) reached(t time.Duration) bool { return q.ok && q.at <= t }
 
-func newPool(s *setting, a *load.Arrivals, limit int) *pool {
+func newPool(s *setting, a *load.Arrivals, limit int, controlled bool) *pool {
 	return &pool{
-		setting: s, limit: limit, todo: newQueue(a), due: newQueue(a), alarm: newAlarm(), armed: unarmed,
+		setting: s, limit: limit, controlled: controlled, todo: newQueue(a), due: newQueue(a), alarm: newAlarm(), armed: unarmed,
 		free: make([][]*poolUser, len(s.mix.Names().Classes)),
 	}
 }
@@ -78,13 +82,27 @@ func (p *pool) play(over <-chan bool) {
 
 func (p *pool) close() { p.alarm.close() }
 
+func (p *pool) change(replace func(now time.Duration) (*plan.Shape, bool), _ []plan.Stage) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Since(p.start)
+	p.intend(now, 0)
+	shape, ok := replace(now)
+	if !ok {
+		return
+	}
+	p.todo.follow(shape)
+	p.due.follow(shape)
+	p.follow()
+}
+
 // end ends the load. When the shape is over, what was due in time is still made if somebody is free for it, who is just
 // about to wake.
 func (p *pool) end(early bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.over = true
-	until := p.duration
+	until := p.course.duration()
 	if early {
 		until = min(until, time.Since(p.start))
 	}
@@ -92,6 +110,8 @@ func (p *pool) end(early bool) {
 	p.due.ok = false
 	if early || p.working == p.limit {
 		p.drop(until)
+	} else if p.controlled {
+		p.follow() // those who waited for more leave
 	}
 }
 
@@ -133,6 +153,7 @@ func (p *pool) follow() {
 // wake sets the alarm to the next arrival, or to now if there is none. The caller holds mu.
 func (p *pool) wake() {
 	switch {
+	case p.staying():
 	case !p.todo.ok:
 		p.alarm.set(0)
 	case p.armed != p.todo.at:
@@ -141,10 +162,13 @@ func (p *pool) wake() {
 	}
 }
 
+// staying reports whether there is nothing to do now, but may be later. The caller holds mu.
+func (p *pool) staying() bool { return !p.todo.ok && p.controlled && !p.over }
+
 // live makes arrivals until there are no more. Who leaves takes a free user along: there are no more users than goroutines.
 func (p *pool) live() {
 	p.mu.Lock()
-	for p.todo.ok {
+	for p.todo.ok || p.staying() {
 		now := time.Since(p.start)
 		if p.todo.reached(now) {
 			p.makeNext(now)
@@ -180,7 +204,7 @@ func (p *pool) makeNext(now time.Duration) {
 	p.waiting--
 	p.working++
 	if p.over && p.working == p.limit {
-		p.drop(p.duration)
+		p.drop(p.course.duration())
 	} else {
 		p.follow()
 	}

@@ -51,7 +51,7 @@ func TestTheEndDoesNotDropWhatSomebodyIsFreeFor(t *testing.T) {
 
 func TestNothingIsIntendedAfterStop(t *testing.T) {
 	s := settingOf(t, nothing)
-	s.duration *= 2
+	s.course = courseOf(2 * time.Hour)
 	p := backlog(s, 1, 7200)
 	defer p.close()
 	p.end(true)

@@ -27,6 +27,8 @@ type Options struct {
 	StopTimeout time.Duration // how long iterations under way may take to finish after the shape or after Stop; 0: they are cut at once
 	// Stop, when closed, ends the run gracefully: nothing new starts, what is under way may finish within StopTimeout.
 	Stop <-chan struct{}
+	// Control, if there is one, can change the load while the run lasts.
+	Control *Control
 }
 
 // Result says how the run went, apart from what was measured.
@@ -54,7 +56,8 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 		return res, fmt.Errorf("run load: max_users is %d, an open model needs at least 1", o.Shape.MaxUsers)
 	}
 	arrivals := load.NewArrivals(&o.Shape, o.Seed)
-	chart := newChart(&o.Shape, arrivals, o.Recorder)
+	course := newCourse(&o.Shape)
+	chart := newChart(course, o.Recorder)
 	start, recorded, err := record(ctx, o.Recorder, o.Sinks)
 	if err != nil {
 		return res, fmt.Errorf("run load: %w", err)
@@ -66,15 +69,15 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 	defer cut()
 	res.Start = start
 	s := &setting{
-		mix: o.Mix, recorder: o.Recorder, start: start, duration: o.Shape.Duration(), work: work,
-		failed: make(chan error, 1),
+		mix: o.Mix, recorder: o.Recorder, start: start, course: course, work: work, failed: make(chan error, 1),
 	}
 	var m model
 	if o.Shape.Model == plan.Open {
-		m = newPool(s, arrivals, o.Shape.MaxUsers)
+		m = newPool(s, arrivals, o.Shape.MaxUsers, o.Control != nil)
 	} else {
 		m = newCrowd(s, load.NewUsers(&o.Shape))
 	}
+	course.start, course.model = start, m
 	over := make(chan bool, 1)
 	played, left := make(chan struct{}), make(chan struct{})
 	var group sync.WaitGroup
@@ -88,8 +91,15 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 	})
 	group.Go(func() { chart.follow(start, m, played) })
 
-	err = s.await(ctx, s.duration-time.Since(s.start), o.Stop, nil, &res)
-	over <- res.Stopped || res.Cancelled || err != nil
+	o.Control.attach(course)
+	defer o.Control.attach(nil)
+	early := false
+	for ended := false; !ended; ended = course.end(early) {
+		_, changed := course.now()
+		err = s.await(ctx, course.duration()-time.Since(start), o.Stop, changed, &res)
+		early = res.Stopped || res.Cancelled || err != nil
+	}
+	over <- early
 	<-played
 	if !res.Cancelled && err == nil {
 		err = s.await(ctx, o.StopTimeout, nil, left, &res)
@@ -112,7 +122,7 @@ type setting struct {
 	mix      *user.Mix
 	recorder *measure.Recorder
 	start    time.Time
-	duration time.Duration
+	course   *course
 	work     context.Context // of the iterations
 	failed   chan error      // has room for one
 	crew     sync.WaitGroup  // everybody who makes iterations
@@ -126,13 +136,13 @@ func (s *setting) fail(err error) {
 	}
 }
 
-// await returns when d has passed or all have left, or earlier for a reason, which it notes.
-func (s *setting) await(ctx context.Context, d time.Duration, stop, left <-chan struct{}, res *Result) error {
+// await returns when d has passed or something else has come to be, or earlier for a reason, which it notes.
+func (s *setting) await(ctx context.Context, d time.Duration, stop, other <-chan struct{}, res *Result) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-left:
+	case <-other:
 	case <-stop:
 		res.Stopped = true
 	case <-ctx.Done():
@@ -148,6 +158,9 @@ type model interface {
 	// play makes load from the start on until it is told that it is over, and whether that is before the shape was over.
 	// Then it returns, and nothing new starts; its users leave when they have finished what they are at.
 	play(over <-chan bool)
+	// change makes the load follow stages from now on, if replace, which is given the present offset, says so. They begin a
+	// nanosecond later; replace returns what the whole shape is then.
+	change(replace func(now time.Duration) (*plan.Shape, bool), stages []plan.Stage)
 	// count brings the number of intended iterations up to date.
 	count()
 	// close is called when everybody has left.
