@@ -130,6 +130,7 @@ type Snapshot struct {
 	Names      *Names
 	Total      *Totals       // since Start
 	Delta      *Totals       // since Since
+	Log        *Log          // since Since; nil unless Options.Log asks for it
 	Users      []int         // running users by class; in the open model users that are at work
 	PeakUsers  int           // the most of all classes at once since Since
 	Rate       float64       // intended arrivals per second now (open model), else 0

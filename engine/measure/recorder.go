@@ -39,6 +39,7 @@ type Options struct {
 	Shards      int           // default: GOMAXPROCS, at most 16
 	Interval    time.Duration // default: 1 s
 	MaxFailures int           // distinct rows in the table of failures and in that of exceptions; default 1,000
+	Log         bool          // snapshots have a Log, which takes 48 bytes for each request of an interval
 }
 
 const (
@@ -74,7 +75,11 @@ func New(names *Names, o Options) *Recorder {
 		classOf[i] = slices.Index(names.Classes, q.Class)
 	}
 	for range o.Shards {
-		r.shards = append(r.shards, &Shard{page: newTotals(names), classOf: classOf})
+		shard := &Shard{page: newTotals(names), classOf: classOf}
+		if o.Log {
+			shard.log = new(Log)
+		}
+		r.shards = append(r.shards, shard)
 	}
 	return r
 }
@@ -186,6 +191,7 @@ type series struct {
 	last     time.Time // of the last snapshot
 	total    *Totals
 	spares   []*Totals // one empty page for each shard
+	logs     []*Log    // one empty log for each shard, or nil
 	sinks    []Sink
 	failed   []sinkErrors
 	handed   int
@@ -203,8 +209,13 @@ func newSeries(r *Recorder, start time.Time, sinks []Sink) *series {
 		recorder: r, start: start, last: start, total: newTotals(r.names),
 		sinks: sinks, failed: make([]sinkErrors, len(sinks)),
 	}
-	for range r.shards {
+	for _, shard := range r.shards {
 		s.spares = append(s.spares, newTotals(r.names))
+		var log *Log
+		if shard.log != nil {
+			log = new(Log)
+		}
+		s.logs = append(s.logs, log)
 	}
 	return s
 }
@@ -219,7 +230,7 @@ func (s *series) untilNext() time.Duration {
 // first hands on the snapshot of a run that is about to begin, so that every series starts at zero. The run starts when
 // that is done.
 func (s *series) first(ctx context.Context) {
-	s.consume(ctx, &Snapshot{Time: s.start, Since: s.start, Total: s.total, Delta: s.spares[0]})
+	s.consume(ctx, &Snapshot{Time: s.start, Since: s.start, Total: s.total, Delta: s.spares[0], Log: s.logs[0]})
 	if now := time.Now(); now.After(s.start) {
 		s.start = now
 	}
@@ -228,29 +239,37 @@ func (s *series) first(ctx context.Context) {
 
 // hand takes what was recorded since the last time and hands it on.
 func (s *series) hand(ctx context.Context, final bool) {
-	delta := s.take()
+	delta, log := s.take()
 	s.total.Merge(delta)
 	// By the monotonic clock, which no correction of the wall clock moves.
 	now := s.start.Add(time.Since(s.start))
 	if now.Before(s.last) { // it began before its start
 		now = s.last
 	}
-	s.consume(ctx, &Snapshot{Time: now, Since: s.last, Final: final, Total: s.total, Delta: delta})
+	s.consume(ctx, &Snapshot{Time: now, Since: s.last, Final: final, Total: s.total, Delta: delta, Log: log})
 	s.last = now
 	delta.reset()
+	if log != nil {
+		log.reset()
+	}
 }
 
-// take leaves every shard an empty page and returns what is on the others, merged. The result is also the first spare.
-func (s *series) take() *Totals {
+// take leaves every shard an empty page and log and returns what is on the others, merged. The result is also the first
+// spare.
+func (s *series) take() (*Totals, *Log) {
 	for i, shard := range s.recorder.shards {
-		s.spares[i] = shard.swap(s.spares[i])
+		s.spares[i], s.logs[i] = shard.swap(s.spares[i], s.logs[i])
 	}
-	delta := s.spares[0]
-	for _, page := range s.spares[1:] {
+	delta, log := s.spares[0], s.logs[0]
+	for i, page := range s.spares[1:] {
 		delta.Merge(page)
 		page.reset()
+		if log != nil {
+			log.append(s.logs[i+1])
+			s.logs[i+1].reset()
+		}
 	}
-	return delta
+	return delta, log
 }
 
 // consume completes a snapshot and gives it to each sink.

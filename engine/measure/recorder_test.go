@@ -339,7 +339,7 @@ func TestNothingIsLostUnderConcurrency(t *testing.T) {
 				now := time.Now()
 				s.Intend(class, 1)
 				if i%10 == 0 {
-					s.Drop(class, 1)
+					s.Drop(class, now)
 					continue
 				}
 				s.StartIteration(class, now, now, now)

@@ -15,16 +15,17 @@ type Shard struct {
 	mu      sync.Mutex
 	page    *Totals // of the present interval; the recorder swaps it for an empty one
 	classOf []int   // of each request, or -1
+	log     *Log    // of the present interval; nil: nobody asked for it
 	_       [128]byte
 }
 
-// swap gives the shard an empty page and returns the one it had. It is all that recording ever waits for.
-func (s *Shard) swap(empty *Totals) *Totals {
+// swap gives the shard an empty page and an empty log and returns those it had. It is all that recording ever waits for.
+func (s *Shard) swap(empty *Totals, emptyLog *Log) (*Totals, *Log) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	page := s.page
-	s.page = empty
-	return page
+	page, log := s.page, s.log
+	s.page, s.log = empty, emptyLog
+	return page, log
 }
 
 // seconds returns a duration in seconds, at least 0.
@@ -37,11 +38,14 @@ func (s *Shard) Intend(class int, n uint64) {
 	s.page.Classes[class].Iterations.Intended += n
 }
 
-// Drop notes that n due iterations of a class will never start.
-func (s *Shard) Drop(class int, n uint64) {
+// Drop notes that an iteration of a class that was due at intended will never start.
+func (s *Shard) Drop(class int, intended time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.page.Classes[class].Iterations.Dropped += n
+	s.page.Classes[class].Iterations.Dropped++
+	if s.log != nil {
+		s.log.Dropped = append(s.log.Dropped, intended)
+	}
 }
 
 // StartIteration notes that an iteration started at started, due at intended, when a user was free for it at ready
@@ -98,7 +102,8 @@ func (s *Shard) StartRequest(request int) {
 // Observe records a request that was started, finished (any outcome) or cut. It does not keep o. The phases of a cut
 // request are not recorded: how long they took was our doing.
 func (s *Shard) Observe(o *Observation) {
-	response, service := seconds(o.Finished.Sub(o.Intended)), seconds(o.Finished.Sub(o.Sent))
+	responseTime, serviceTime := max(o.Finished.Sub(o.Intended), 0), max(o.Finished.Sub(o.Sent), 0)
+	response, service := seconds(responseTime), seconds(serviceTime)
 	class := s.classOf[o.Request]
 
 	s.mu.Lock()
@@ -107,6 +112,9 @@ func (s *Shard) Observe(o *Observation) {
 	t := &r.Outcomes[o.Outcome]
 	t.ResponseTime.Record(response)
 	t.ServiceTime.Record(service)
+	if s.log != nil {
+		s.log.Requests = append(s.log.Requests, Entry{o.Intended, responseTime, serviceTime, int32(o.Request), o.Outcome})
+	}
 	r.BytesSent += uint64(max(o.BytesSent, 0))
 	r.BytesReceived += uint64(max(o.BytesReceived, 0))
 	if o.Outcome == protocol.Cut {

@@ -119,7 +119,7 @@ func (p *pool) end(early bool) {
 func (p *pool) drop(until time.Duration) {
 	shard := p.recorder.Shard(0)
 	for ; p.todo.reached(until); p.todo.advance() {
-		shard.Drop(p.mix.ClassFor(p.todo.n), 1)
+		shard.Drop(p.mix.ClassFor(p.todo.n), p.start.Add(p.todo.at))
 	}
 	p.todo.ok = false
 	p.follow()
@@ -243,7 +243,7 @@ func (p *pool) iterate(u *poolUser, class int, intended, ready time.Time) {
 	if u.sessions[class] == nil {
 		s, err := p.mix.NewSession(class, u.number, p.recorder)
 		if err != nil {
-			p.recorder.Shard(u.number).Drop(class, 1)
+			p.recorder.Shard(u.number).Drop(class, intended)
 			p.fail(err)
 			return
 		}
