@@ -29,6 +29,7 @@
 //	1      engine/measure               gathers observations, hands on snapshots, keeps the books
 //	1      engine/protocol/web          HTTP/1.1                                                             fasthttp
 //	1      engine/store                 time series in an embedded TSDB, queried with PromQL                 prometheus
+//	2      engine/timeline              sorts what became of the work by when it was meant to start
 //	2      engine/plan                  reads a test plan and says with line and column what is wrong        yaml.v3
 //	2      engine/scrape                reads the metrics of the servers under test                          prometheus
 //	2      engine/telemetry             shows measurements as an OpenTelemetry Producer                      otel, client_golang
