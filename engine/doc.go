@@ -23,6 +23,7 @@
 //	0      engine/catalog               lists every metric we emit: name, unit, help, labels                 otlptranslator
 //	0      engine/hist                  base-2 exponential histogram: record, merge, subtract, quantile, encode
 //	0      engine/stat                  compares samples; knows nothing of load tests                        gonum
+//	0      engine/event                 what happens to a run as a whole
 //	0      engine/protocol              the one interface behind which every protocol stands
 //	0      engine/feed                  hands rows of test data to users
 //	1      engine/value                 compiles expressions, templates and extractors once                  expr-lang/expr, gjson
@@ -34,6 +35,7 @@
 //	2      engine/scrape                reads the metrics of the servers under test                          prometheus
 //	2      engine/telemetry             shows measurements as an OpenTelemetry Producer                      otel, client_golang
 //	2      engine/outlet                sends what the store holds to other stores, and keeps the books of it
+//	2      engine/trace                 places requests in distributed traces, and makes spans of them
 //	3      engine/load                  turns a shape into moments
 //	3      engine/verdict               decides whether a run passed, and says why
 //	3      engine/user                  what a user does: pick a task, run steps, check, extract, wait

@@ -26,7 +26,7 @@ import (
 type lab struct {
 	t     *testing.T
 	store *store.Store
-	set   *outlet.Set
+	set   *Outlets
 	h     *history.History
 	end   func()
 
@@ -130,7 +130,7 @@ func (l *lab) run(meanwhile map[int]func()) *report.Report {
 		l.t.Fatal(err)
 	}
 	d := &during{do: meanwhile}
-	e := &experiment.Lab{Store: l.store, History: l.h, Version: "test", Outlets: l.set}
+	e := &experiment.Lab{Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set}
 	r, err := e.Run(l.t.Context(), experiment.Options{Plan: p, Test: test, Sinks: []measure.Sink{d}})
 	d.doing.Wait()
 	if err != nil {

@@ -12,14 +12,24 @@ import (
 	"strings"
 	"time"
 
+	"tidegauge/engine/event"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/store"
+	"tidegauge/engine/trace"
 	"tidegauge/exporters/influxdb"
 	"tidegauge/exporters/prometheus"
 )
 
 // kind opens one kind of destination. What it returns lacks what all kinds have in common.
-type kind func(address string, getenv func(string) (string, bool)) (outlet.Options, destination, error)
+type kind func(address string, getenv func(string) (string, bool)) (takes, destination, error)
+
+// takes is what a destination takes: what is nil it does not take. Samples are described by samples, if it has a Writer.
+type takes struct {
+	samples   outlet.Options
+	exemplars bool // with the samples
+	spans     outlet.Exporter[trace.Span]
+	events    outlet.Exporter[event.Event]
+}
 
 // destination says where samples go. Two outlets with one destination would write the same series twice.
 type destination struct {
@@ -32,23 +42,23 @@ var kinds = map[string]kind{
 	"prometheus": openPrometheus,
 }
 
-func openPrometheus(address string, getenv func(string) (string, bool)) (outlet.Options, destination, error) {
+func openPrometheus(address string, getenv func(string) (string, bool)) (takes, destination, error) {
 	w, a, err := prometheus.New(address, getenv)
 	if err != nil {
-		return outlet.Options{}, destination{}, err
+		return takes{}, destination{}, err
 	}
 	o := outlet.Options{Writer: w, Markers: true, Before: w.NeedsBefore(), Timeout: a.Duration("timeout", 0)}
-	return o, destination{a.URL.Host + a.URL.Path, a.URL.RawQuery + a.HeaderText()}, a.Err()
+	return takes{samples: o}, destination{a.URL.Host + a.URL.Path, a.URL.RawQuery + a.HeaderText()}, a.Err()
 }
 
-func openInfluxDB(address string, getenv func(string) (string, bool)) (outlet.Options, destination, error) {
+func openInfluxDB(address string, getenv func(string) (string, bool)) (takes, destination, error) {
 	w, a, err := influxdb.New(address, getenv)
 	if err != nil {
-		return outlet.Options{}, destination{}, err
+		return takes{}, destination{}, err
 	}
 	o := outlet.Options{Writer: w, Before: true, Timeout: a.Duration("timeout", 0)}
 	shown := fmt.Sprintf("%s%s %s/%s", a.URL.Host, strings.TrimRight(a.URL.Path, "/"), a.Options["org"], a.Options["bucket"])
-	return o, destination{shown, a.HeaderText()}, a.Err()
+	return takes{samples: o}, destination{shown, a.HeaderText()}, a.Err()
 }
 
 // Options say which outlets there are.
@@ -66,69 +76,95 @@ type Options struct {
 // ErrSpec is the error of an outlet that is described wrongly.
 var ErrSpec = errors.New("the outlet is described wrongly")
 
+// Outlets are outlets that are open.
+type Outlets struct {
+	*outlet.Set
+	Spans  []*outlet.Queue[trace.Span] // of those that take spans; the Set runs them
+	Events []*outlet.Queue[event.Event]
+}
+
 // Open opens outlets. It starts nothing and connects to nothing.
-func Open(o Options) (*outlet.Set, error) {
-	var list []*outlet.Outlet
-	var names []string
-	for _, spec := range o.Specs {
-		one, err := describe(spec, o.Getenv)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(names, one.Name) {
-			return nil, fmt.Errorf("%w: %s is there twice: a series goes to one store by one way", ErrSpec, one.Name)
-		}
-		names = append(names, one.Name)
-		one.File, one.Source, one.Notify = filepath.Join(o.Dir, fileOf(one.Name)), o.Store, o.Notify
-		opened, err := outlet.New(one)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, opened)
+func Open(o Options) (*Outlets, error) {
+	described, err := describeAll(o.Specs, o.Getenv)
+	if err != nil {
+		return nil, err
 	}
-	required := names
-	if !o.Required {
-		required = nil
+	all := &Outlets{}
+	set := outlet.SetOptions{Store: o.Store, Instance: o.Instance, Within: o.Within, Notify: o.Notify}
+	for _, one := range described {
+		if o.Required {
+			set.Required = append(set.Required, one.name)
+		}
+		if one.samples.Writer != nil {
+			s := one.samples
+			s.Name, s.File, s.Source, s.Notify = one.name, filepath.Join(o.Dir, fileOf(one.name)), o.Store, o.Notify
+			if one.exemplars {
+				s.Exemplars = o.Store
+			}
+			opened, err := outlet.New(s)
+			if err != nil {
+				return nil, err
+			}
+			set.Outlets = append(set.Outlets, opened)
+		}
+		if one.spans != nil {
+			q := outlet.NewQueue(outlet.QueueOptions[trace.Span]{Name: one.name, Signal: outlet.Spans, Exporter: one.spans, Notify: o.Notify})
+			all.Spans, set.Queues = append(all.Spans, q), append(set.Queues, q)
+		}
+		if one.events != nil {
+			q := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: one.name, Signal: outlet.Events, Exporter: one.events, Notify: o.Notify})
+			all.Events, set.Queues = append(all.Events, q), append(set.Queues, q)
+		}
 	}
-	return outlet.NewSet(outlet.SetOptions{
-		Outlets: list, Required: required, Store: o.Store, Instance: o.Instance, Within: o.Within, Notify: o.Notify,
-	})
+	all.Set, err = outlet.NewSet(set)
+	return all, err
 }
 
 // Check says what is wrong with descriptions of outlets, without opening them.
 func Check(specs []string, getenv func(string) (string, bool)) error {
-	var names []string
-	for _, spec := range specs {
-		o, err := describe(spec, getenv)
-		if err != nil {
-			return err
-		}
-		if slices.Contains(names, o.Name) {
-			return fmt.Errorf("%w: %s is there twice: a series goes to one store by one way", ErrSpec, o.Name)
-		}
-		names = append(names, o.Name)
-	}
-	return nil
+	_, err := describeAll(specs, getenv)
+	return err
 }
 
-func describe(spec string, getenv func(string) (string, bool)) (outlet.Options, error) {
+// described is an outlet that is not open yet.
+type described struct {
+	name string
+	takes
+}
+
+func describeAll(specs []string, getenv func(string) (string, bool)) ([]described, error) {
+	var list []described
+	for _, spec := range specs {
+		one, err := describe(spec, getenv)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(list, func(other described) bool { return other.name == one.name }) {
+			return nil, fmt.Errorf("%w: %s is there twice: a series goes to one store by one way", ErrSpec, one.name)
+		}
+		list = append(list, one)
+	}
+	return list, nil
+}
+
+func describe(spec string, getenv func(string) (string, bool)) (described, error) {
 	name, address, ok := strings.Cut(spec, "=")
 	open, known := kinds[name]
 	if !ok || !known {
 		if strings.Contains(name, ":") { // an address alone, which can have a password in it
 			name = "…"
 		}
-		return outlet.Options{}, fmt.Errorf("%w: %q is no kind of outlet: write KIND=ADDRESS, where KIND is one of %s", ErrSpec, name, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		return described{}, fmt.Errorf("%w: %q is no kind of outlet: write KIND=ADDRESS, where KIND is one of %s", ErrSpec, name, strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 	}
-	o, where, err := open(address, getenv)
+	what, where, err := open(address, getenv)
 	if err != nil {
-		return outlet.Options{}, fmt.Errorf("%w: %s: %w", ErrSpec, name, err)
+		return described{}, fmt.Errorf("%w: %s: %w", ErrSpec, name, err)
 	}
-	o.Name = name + " " + where.shown
+	one := described{name + " " + where.shown, what}
 	if where.hidden != "" {
-		o.Name += " " + shortHash(where.hidden)
+		one.name += " " + shortHash(where.hidden)
 	}
-	return o, nil
+	return one, nil
 }
 
 // fileOf returns a file name for an outlet that a person recognises and that no other outlet has.

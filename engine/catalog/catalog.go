@@ -52,6 +52,8 @@ const (
 	Verdict           = "tidegauge.verdict"
 	RunDuration       = "tidegauge.run.duration"
 	OutletSamples     = "tidegauge.outlet.samples"
+	OutletSpans       = "tidegauge.outlet.spans"
+	OutletEvents      = "tidegauge.outlet.events"
 	OutletWaiting     = "tidegauge.outlet.waiting"
 	OutletAge         = "tidegauge.outlet.age"
 	OutletRetries     = "tidegauge.outlet.retries"
@@ -76,6 +78,7 @@ const (
 	LabelVersion    = "version"
 	LabelScale      = "scale"
 	LabelOutlet     = "outlet"
+	LabelSignal     = "signal"
 	LabelDirection  = "network.io.direction" // semantic conventions
 	LabelHTTPMethod = "http.request.method"  // semantic conventions
 	LabelErrorType  = "error.type"           // semantic conventions
@@ -112,13 +115,15 @@ func All() []Metric {
 // Outlets returns the metrics of tidegauge's own way to other stores. They have none of the labels of runs, and count since
 // the outlet was first used, over restarts.
 func Outlets() []Metric {
-	outlet := []string{LabelOutlet}
+	entries, signals := []string{LabelOutlet, LabelEntry}, []string{LabelOutlet, LabelSignal}
 	return []Metric{
-		{OutletSamples, Counter, "{sample}", "Accounts of an outlet: produced = sent + lost + waiting.", []string{LabelOutlet, LabelEntry}},
-		{OutletWaiting, Gauge, "{sample}", "Samples in the data directory that the outlet has not sent yet.", outlet},
-		{OutletAge, Gauge, "s", "Age of the oldest sample that the outlet has not sent yet; 0 without one.", outlet},
-		{OutletRetries, Counter, "{attempt}", "Attempts to send samples again.", outlet},
-		{OutletErrors, Counter, "{error}", "Attempts that failed, refusals and losses of an outlet.", outlet},
+		{OutletSamples, Counter, "{sample}", "Accounts of an outlet: produced = sent + lost + waiting.", entries},
+		{OutletSpans, Counter, "{span}", "Accounts of the spans of an outlet, which wait in memory: produced = sent + lost + waiting.", entries},
+		{OutletEvents, Counter, "{event}", "Accounts of the run events of an outlet, which wait in memory: produced = sent + lost + waiting.", entries},
+		{OutletWaiting, Gauge, "{item}", "Samples in the data directory, spans or events in memory that the outlet has not sent yet; the signal is samples, spans or events.", signals},
+		{OutletAge, Gauge, "s", "Age of the oldest item that the outlet has not sent yet; 0 without one.", signals},
+		{OutletRetries, Counter, "{attempt}", "Attempts to send something again.", signals},
+		{OutletErrors, Counter, "{error}", "Attempts that failed, refusals and losses of an outlet.", signals},
 	}
 }
 

@@ -31,6 +31,8 @@ func TestPrometheusName(t *testing.T) {
 		Verdict:           "tidegauge_verdict",
 		RunDuration:       "tidegauge_run_duration_seconds",
 		OutletSamples:     "tidegauge_outlet_samples_total",
+		OutletSpans:       "tidegauge_outlet_spans_total",
+		OutletEvents:      "tidegauge_outlet_events_total",
 		OutletWaiting:     "tidegauge_outlet_waiting",
 		OutletAge:         "tidegauge_outlet_age_seconds",
 		OutletRetries:     "tidegauge_outlet_retries_total",

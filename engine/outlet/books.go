@@ -35,9 +35,10 @@ type Error struct {
 func (e *Error) Error() string { return e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Books are the accounts of an outlet, in samples: waiting before + produced = sent + lost + waiting.
+// Books are the accounts of a lane, in samples or what Signal says: waiting before + produced = sent + lost + waiting.
 type Books struct {
 	Outlet        string            `json:"outlet"`
+	Signal        string            `json:"signal,omitempty"`   // what is counted: spans, events; empty: samples
 	Required      bool              `json:"required,omitempty"` // the run needs it complete
 	WaitingBefore uint64            `json:"waiting_before"`     // when the accounts begin
 	Produced      uint64            `json:"produced"`
@@ -49,8 +50,16 @@ type Books struct {
 	Errors        uint64            `json:"errors"`
 	LastError     string            `json:"last_error,omitempty"`
 	LastErrorAt   time.Time         `json:"last_error_at,omitzero"`
-	OldestSeconds float64           `json:"oldest_seconds"` // age of the oldest waiting sample; 0 without one
+	OldestSeconds float64           `json:"oldest_seconds"` // age of the oldest that waits; 0 without one
 	Balanced      bool              `json:"balanced"`
+}
+
+// Items returns what is counted, in words.
+func (b *Books) Items() string {
+	if b.Signal == "" {
+		return "samples"
+	}
+	return b.Signal
 }
 
 // Complete reports whether everything has arrived.

@@ -41,10 +41,20 @@ type Source interface {
 	Count(ctx context.Context, from, to int64) (samples, markers uint64, err error)
 }
 
+// ExemplarSource is where exemplars are; a *store.Store is one.
+type ExemplarSource interface {
+	// Exemplars calls use for each exemplar with from < time <= to, in milliseconds since 1970, series by series, each in the
+	// order of time, and stops with use's first error. Called from one goroutine at a time.
+	Exemplars(ctx context.Context, from, to int64, use func(store.Exemplar) error) error
+}
+
 // Sample is one sample to be sent.
 type Sample struct {
 	store.Point
-	Before *store.Histogram // of a histogram, where Options.Before asks for it: its state at the sample before; nil at its beginning
+	// Exemplars, where Options.Exemplars has them, are those of the series that came after its sample before, oldest first.
+	// They are sent as often as their sample, and in no book.
+	Exemplars []store.Exemplar
+	Before    *store.Histogram // of a histogram, where Options.Before asks for it: its state at the sample before; nil at its beginning
 }
 
 // Writer sends samples to one destination.
@@ -64,6 +74,8 @@ type Options struct {
 	Markers bool // staleness markers are sent too; otherwise they are in no book
 	Before  bool // histograms come with their state before
 
+	Exemplars ExemplarSource // of the same samples as Source; nil: samples come without
+
 	Settle   time.Duration     // how old samples are when they are read: older ones do not turn up any more; default 5 s
 	Timeout  time.Duration     // of one write; default 30 s
 	MaxBatch int               // samples of one write; default 5000
@@ -73,9 +85,10 @@ type Options struct {
 // Outlet is one destination. Its methods may be called at the same time, Run once.
 type Outlet struct {
 	o      Options
-	window int64                    // milliseconds read at once; only Run's
-	before map[string]timeHistogram // latest histogram of each series; only Run's
-	filled bool                     // before is; only Run's
+	window int64                       // milliseconds read at once; only Run's
+	before map[string]timeHistogram    // latest histogram of each series; only Run's
+	filled bool                        // before is; only Run's
+	loose  map[string][]store.Exemplar // of each series, whose sample has not been read yet; only Run's
 
 	mu      sync.Mutex
 	state   state
@@ -114,7 +127,7 @@ func New(o Options) (*Outlet, error) {
 		return nil, err
 	}
 	return &Outlet{
-		o: o, window: firstWindow, before: map[string]timeHistogram{}, state: s, told: map[string]bool{},
+		o: o, window: firstWindow, before: map[string]timeHistogram{}, loose: map[string][]store.Exemplar{}, state: s, told: map[string]bool{},
 		changed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}, nil
 }

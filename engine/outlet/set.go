@@ -15,9 +15,10 @@ import (
 // metricsEvery is how often the books are written to the store while a run lasts.
 const metricsEvery = 10 * time.Second
 
-// SetOptions describe a Set. All but Within and Notify are needed if there are outlets.
+// SetOptions describe a Set. All but Queues, Within and Notify are needed if there are outlets.
 type SetOptions struct {
 	Outlets  []*Outlet
+	Queues   []Lane   // of what is in no store
 	Required []string // names of those without which a run is not complete
 	Store    *store.Store
 	Instance string        // the label instance of the metrics
@@ -28,7 +29,8 @@ type SetOptions struct {
 // Set is all outlets of a process. While a run lasts it writes their books to the store. The zero value of *Set is a set
 // without outlets.
 type Set struct {
-	o SetOptions
+	o     SetOptions
+	lanes []Lane // outlets, then queues
 
 	mu      sync.Mutex // held while metrics are written, so that they end when the run does
 	running bool
@@ -49,20 +51,25 @@ func NewSet(o SetOptions) (*Set, error) {
 	if o.Notify == nil {
 		o.Notify = func(string) {}
 	}
-	return &Set{o: o}, nil
+	s := &Set{o: o}
+	for _, one := range o.Outlets {
+		s.lanes = append(s.lanes, one)
+	}
+	s.lanes = append(s.lanes, o.Queues...)
+	return s, nil
 }
 
 // Run sends until ctx ends, and returns when all that was under way has ended.
 func (s *Set) Run(ctx context.Context) error {
-	if s == nil || len(s.o.Outlets) == 0 {
+	if s == nil || len(s.lanes) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	errs := make([]error, len(s.o.Outlets))
+	errs := make([]error, len(s.lanes))
 	var sending, writing sync.WaitGroup
-	for i, o := range s.o.Outlets {
-		sending.Go(func() { errs[i] = o.Run(ctx) })
+	for i, lane := range s.lanes {
+		sending.Go(func() { errs[i] = lane.Run(ctx) })
 	}
 	writing.Go(func() {
 		for ticker := time.NewTicker(metricsEvery); ; {
@@ -87,7 +94,7 @@ func (s *Set) Run(ctx context.Context) error {
 
 // Begin says that a run begins, whose accounts Flush is to return.
 func (s *Set) Begin(ctx context.Context) {
-	if s == nil || len(s.o.Outlets) == 0 {
+	if s == nil || len(s.lanes) == 0 {
 		return
 	}
 	s.mu.Lock()
@@ -99,7 +106,7 @@ func (s *Set) Begin(ctx context.Context) {
 // Flush ends the run: it waits until everything in the store has been sent, as long as the options allow, and returns the
 // accounts of the run. What is still waiting then is sent by the next process that opens the outlet.
 func (s *Set) Flush(ctx context.Context) []Books {
-	if s == nil || len(s.o.Outlets) == 0 {
+	if s == nil || len(s.lanes) == 0 {
 		return nil
 	}
 	s.mu.Lock()
@@ -112,14 +119,14 @@ func (s *Set) Flush(ctx context.Context) []Books {
 	patience := time.AfterFunc(2*time.Second, func() {
 		for _, b := range s.Books() {
 			if b.Waiting > 0 {
-				s.o.Notify(fmt.Sprintf("outlet %s: %d samples are still to be sent; waiting %v at most", b.Outlet, b.Waiting, s.o.Within))
+				s.o.Notify(fmt.Sprintf("outlet %s: %d %s are still to be sent; waiting %v at most", b.Outlet, b.Waiting, b.Items(), s.o.Within))
 			}
 		}
 	})
 	defer patience.Stop()
 	var flushing sync.WaitGroup
-	for _, o := range s.o.Outlets {
-		flushing.Go(func() { o.Flush(ctx, until) })
+	for _, lane := range s.lanes {
+		flushing.Go(func() { lane.Flush(ctx, until) })
 	}
 	flushing.Wait()
 	books := s.Books()
@@ -127,21 +134,21 @@ func (s *Set) Flush(ctx context.Context) []Books {
 		if i < len(s.marks) {
 			books[i] = books[i].since(&s.marks[i])
 		}
-		if w := books[i].Waiting; w > 0 {
+		if w := books[i].Waiting; w > 0 && books[i].Signal == "" {
 			s.o.Notify(fmt.Sprintf("outlet %s: %d samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them", books[i].Outlet, w))
 		}
 	}
 	return books
 }
 
-// Books returns the accounts of each outlet since it began.
+// Books returns the accounts of each lane of the outlets since it began: those of samples first.
 func (s *Set) Books() []Books {
 	if s == nil {
 		return nil
 	}
-	list := make([]Books, len(s.o.Outlets))
-	for i, o := range s.o.Outlets {
-		list[i] = o.Books()
+	list := make([]Books, len(s.lanes))
+	for i, lane := range s.lanes {
+		list[i] = lane.Books()
 		list[i].Required = slices.Contains(s.o.Required, list[i].Outlet)
 	}
 	return list
@@ -193,13 +200,21 @@ func (b *Books) metrics() []value {
 			list = append(list, value{m.PrometheusName(), m.Kind, m.Help, labels, v})
 		}
 	}
+	items := catalog.OutletSamples
+	switch b.Signal {
+	case Spans:
+		items = catalog.OutletSpans
+	case Events:
+		items = catalog.OutletEvents
+	}
 	entry := func(of string) store.Label { return store.Label{Name: catalog.LabelEntry, Value: of} }
-	add(catalog.OutletSamples, float64(b.Produced), entry("produced"))
-	add(catalog.OutletSamples, float64(b.Sent), entry("sent"))
-	add(catalog.OutletSamples, float64(b.Lost), entry("lost"))
-	add(catalog.OutletWaiting, float64(b.Waiting))
-	add(catalog.OutletAge, b.OldestSeconds)
-	add(catalog.OutletRetries, float64(b.Retries))
-	add(catalog.OutletErrors, float64(b.Errors))
+	signal := store.Label{Name: catalog.LabelSignal, Value: b.Items()}
+	add(items, float64(b.Produced), entry("produced"))
+	add(items, float64(b.Sent), entry("sent"))
+	add(items, float64(b.Lost), entry("lost"))
+	add(catalog.OutletWaiting, float64(b.Waiting), signal)
+	add(catalog.OutletAge, b.OldestSeconds, signal)
+	add(catalog.OutletRetries, float64(b.Retries), signal)
+	add(catalog.OutletErrors, float64(b.Errors), signal)
 	return list
 }

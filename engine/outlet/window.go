@@ -32,7 +32,11 @@ func (o *Outlet) advance(ctx context.Context, to int64) error {
 		if err != nil {
 			return err
 		}
-		if err := o.sendAll(ctx, o.samples(points, from), end); err != nil {
+		samples := o.samples(points, from)
+		if err := o.addExemplars(ctx, samples, from, end); err != nil {
+			return err
+		}
+		if err := o.sendAll(ctx, samples, end); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {

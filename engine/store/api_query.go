@@ -93,15 +93,6 @@ func truncate(v parser.Value, limit int) (_ parser.Value, cut bool) {
 	return v, false
 }
 
-// serveExemplars checks the request as Prometheus does; the store keeps no exemplars.
-func (s *Store) serveExemplars(_ context.Context, p *params) (answer, error) {
-	p.span()
-	if _, err := s.parser.ParseExpr(p.r.FormValue("query")); err != nil {
-		p.fail("query", err)
-	}
-	return answer{data: []any{}}, p.err
-}
-
 func (s *Store) serveFormat(_ context.Context, p *params) (answer, error) {
 	e, err := s.parser.ParseExpr(p.r.FormValue("query"))
 	if err != nil {

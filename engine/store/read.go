@@ -59,6 +59,14 @@ func (p *Point) Stale() bool {
 // StaleMarker returns the value of a staleness marker, a NaN of its own.
 func StaleMarker() float64 { return math.Float64frombits(value.StaleNaN) }
 
+// Exemplar is an example of what a histogram or a counter counted, which leads to a trace.
+type Exemplar struct {
+	Series *Series
+	Time   int64 // milliseconds since 1970: when it was measured, which is before the sample that counts it
+	Value  float64
+	Labels []Label // trace_id and span_id, as 32 and 16 hexadecimal digits
+}
+
 // Read calls use for every sample with from < time <= to, in milliseconds since 1970, staleness markers included: series
 // by series, each in the order of time. What use is given is its to keep. It stops with the first error of use.
 func (s *Store) Read(ctx context.Context, from, to int64, use func(Point) error) (err error) {

@@ -112,6 +112,7 @@ func tsdbOptions(retention time.Duration) *tsdb.Options {
 	t.OutOfOrderTimeWindow = outOfOrder.Milliseconds()
 	t.HeadChunksWriteBufferSize = headBuffer
 	t.StripeSize = stripes
+	t.EnableExemplarStorage, t.MaxExemplars = true, maxExemplars
 	return t
 }
 

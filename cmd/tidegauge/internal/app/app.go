@@ -52,7 +52,7 @@ type App struct {
 	server   *http.Server
 	served   sync.WaitGroup
 	metrics  atomic.Pointer[telemetry.Gatherer]
-	outlets  *outlet.Set
+	outlets  *exporters.Outlets
 	sending  sync.WaitGroup
 	endSend  context.CancelFunc
 	sendErr  error
@@ -96,13 +96,13 @@ func New(ctx context.Context, c Config) (*App, error) {
 		History: a.History,
 		Version: c.Version,
 		Logger:  c.Logger,
-		Outlets: a.outlets,
+		Outlets: a.outlets.Set,
 		Expose:  func(g telemetry.Gatherer) { a.metrics.Store(&g) },
 	}
 	return a, nil
 }
 
-func openOutlets(c *Config, s *store.Store) (*outlet.Set, error) {
+func openOutlets(c *Config, s *store.Store) (*exporters.Outlets, error) {
 	if c.Getenv == nil {
 		c.Getenv = os.LookupEnv
 	}
