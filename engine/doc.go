@@ -31,18 +31,19 @@
 //	1      engine/protocol/web          HTTP/1.1                                                             fasthttp
 //	1      engine/store                 time series in an embedded TSDB, queried with PromQL                 prometheus
 //	2      engine/timeline              sorts what became of the work by when it was meant to start
-//	2      engine/plan                  reads a test plan and says with line and column what is wrong        yaml.v3
+//	2      engine/document              reads YAML and says with line and column what is wrong in it         yaml.v3
 //	2      engine/scrape                reads the metrics of the servers under test                          prometheus
 //	2      engine/telemetry             shows measurements as an OpenTelemetry Producer                      otel, client_golang
 //	2      engine/outlet                sends what the store holds to other stores, and keeps the books of it
 //	2      engine/trace                 places requests in distributed traces, and makes spans of them
-//	3      engine/load                  turns a shape into moments
-//	3      engine/verdict               decides whether a run passed, and says why
-//	3      engine/user                  what a user does: pick a task, run steps, check, extract, wait
-//	4      engine/run                   makes the load of one test on this machine
-//	4      engine/report                what a finished run says, one value for all formats
-//	5      engine/history               one folder per run
-//	6      engine/experiment            carries one test from start to verdict
+//	3      engine/plan                  reads a test plan and says with line and column what is wrong        yaml.v3
+//	4      engine/load                  turns a shape into moments
+//	4      engine/verdict               decides whether a run passed, and says why
+//	4      engine/user                  what a user does: pick a task, run steps, check, extract, wait
+//	5      engine/run                   makes the load of one test on this machine
+//	5      engine/report                what a finished run says, one value for all formats
+//	6      engine/history               one folder per run
+//	7      engine/experiment            carries one test from start to verdict
 //	7      exporters/internal/client    HTTP clients for outlets, and what answers mean for samples
 //	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go
 //	8      exporters/locust             the four CSV files of Locust

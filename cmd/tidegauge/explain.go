@@ -31,8 +31,8 @@ func newExplain(c *console) *cobra.Command {
 				tests = []plan.Test{*one}
 			}
 			fmt.Fprintf(c.out, "plan %s against %s\n", p.Name, p.Target.BaseURL)
-			if len(p.Scrape.Jobs) > 0 {
-				fmt.Fprintf(c.out, "scrapes while a test lasts: %s\n", strings.Join(p.Scrape.Jobs, ", "))
+			if len(p.Scrape.Names) > 0 {
+				fmt.Fprintf(c.out, "scrapes while a test lasts: %s\n", strings.Join(p.Scrape.Names, ", "))
 			}
 			for i := range tests {
 				explain(c, p, &tests[i])

@@ -10,38 +10,39 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/value"
 )
 
 func (d *decoder) classes(n node, names value.Names) []UserClass {
-	members, ok := d.members(n, "a mapping of class names to user classes")
+	members, ok := d.Members(n, "a mapping of class names to user classes")
 	if ok && len(members) == 0 {
-		d.wrong(n, "there is no class, expected at least one: classes: {User: {tasks: [{get: /}]}}")
+		d.Wrong(n, "there is no class, expected at least one: classes: {User: {tasks: [{get: /}]}}")
 	}
 	all := make([]UserClass, 0, len(members))
 	for _, m := range members {
-		d.keyName(m.key)
+		d.keyName(m.Key)
 		all = append(all, d.class(m, names))
 	}
 	return all
 }
 
 func (d *decoder) class(m member, names value.Names) UserClass {
-	n := m.value
-	c := UserClass{Pos: d.pos(m.key), Name: m.key.Value, Weight: 1, Data: dataUsed(n, names)}
+	n := m.Value
+	c := UserClass{Pos: d.Pos(m.Key), Name: m.Key.Value, Weight: 1, Data: dataUsed(n, names)}
 	var tags []string
-	found, known := d.mapping(n, "a user class",
-		field{"weight", into(&c.Weight, d.whole(0, maxWeight))},
-		field{"fixed", into(&c.Fixed, d.whole(1, maxUsers))},
-		field{"wait", into(&c.Wait, d.wait)},
-		field{"tags", into(&tags, d.tags)},
-		field{"tasks", func(n node) { c.Tasks = d.tasks(n, names) }},
+	found, known := d.Mapping(n, "a user class",
+		document.Key("weight", document.Into(&c.Weight, d.Whole(0, maxWeight))),
+		document.Key("fixed", document.Into(&c.Fixed, d.Whole(1, maxUsers))),
+		document.Key("wait", document.Into(&c.Wait, d.wait)),
+		document.Key("tags", document.Into(&tags, d.tags)),
+		document.Key("tasks", func(n node) { c.Tasks = d.tasks(n, names) }),
 	)
 	if w, ok := found["weight"]; ok && c.Weight == 0 && c.Fixed == 0 {
-		d.wrong(w.value, "a weight of 0 means that nobody is of this class, expected at least 1, or fixed: a number of users")
+		d.Wrong(w.Value, "a weight of 0 means that nobody is of this class, expected at least 1, or fixed: a number of users")
 	}
 	if _, ok := found["tasks"]; !ok && known {
-		d.wrong(n, "tasks is missing, expected what the users do: tasks: [{get: /}]")
+		d.Wrong(n, "tasks is missing, expected what the users do: tasks: [{get: /}]")
 	}
 	for i := range c.Tasks {
 		for _, tag := range tags {
@@ -67,8 +68,8 @@ func (d *decoder) oneMethodPerName(c *UserClass) {
 			if !ok {
 				first[r.Name] = r
 			} else if before.Method != r.Method {
-				d.wrong(d.requests[r], "%s has the name %s, as has the %s in line %d: one name is one series, expected another name",
-					r.Method, quoted(r.Name), before.Method, before.Pos.Line)
+				d.Wrong(d.requests[r], "%s has the name %s, as has the %s in line %d: one name is one series, expected another name",
+					r.Method, document.Quoted(r.Name), before.Method, before.Pos.Line)
 			}
 		}
 	}
@@ -95,10 +96,10 @@ func mentions(n *yaml.Node, what *regexp.Regexp) bool {
 
 func (d *decoder) tags(n node) ([]string, bool) {
 	var tags []string
-	for _, item := range d.items(n, "tags") {
+	for _, item := range d.Items(n, "tags") {
 		tag, ok := d.name(item)
 		if ok && strings.Contains(tag, ",") {
-			d.wrong(item, "the tag %s has a comma, expected one without: --tags separates tags by commas", quoted(tag))
+			d.Wrong(item, "the tag %s has a comma, expected one without: --tags separates tags by commas", document.Quoted(tag))
 		}
 		if ok {
 			tags = append(tags, tag)
@@ -108,7 +109,7 @@ func (d *decoder) tags(n node) ([]string, bool) {
 }
 
 func (d *decoder) tasks(n node, names value.Names) []Task {
-	items := d.items(n, "tasks")
+	items := d.Items(n, "tasks")
 	tasks := make([]Task, 0, len(items))
 	total := 0
 	for _, item := range items {
@@ -117,35 +118,35 @@ func (d *decoder) tasks(n node, names value.Names) []Task {
 		tasks = append(tasks, t)
 	}
 	if len(items) > 0 && total == 0 {
-		d.wrong(n, "all tasks have weight 0, expected one that is ever picked")
+		d.Wrong(n, "all tasks have weight 0, expected one that is ever picked")
 	}
 	return tasks
 }
 
 // task reads a task with steps, or one that is a single request by itself.
 func (d *decoder) task(n node, names value.Names) Task {
-	t := Task{Pos: d.pos(n), Weight: 1}
-	fields := []field{
-		{"name", into(&t.Name, d.name)},
-		{"weight", into(&t.Weight, d.whole(0, maxWeight))},
-		{"tags", into(&t.Tags, d.tags)},
-		{"steps", func(n node) { t.Steps = d.steps(n, names) }},
+	t := Task{Pos: d.Pos(n), Weight: 1}
+	fields := []document.Field{
+		document.Key("name", document.Into(&t.Name, d.name)),
+		document.Key("weight", document.Into(&t.Weight, d.Whole(0, maxWeight))),
+		document.Key("tags", document.Into(&t.Tags, d.tags)),
+		document.Key("steps", func(n node) { t.Steps = d.steps(n, names) }),
 	}
 	if !hasKey(n.Node, "steps") {
 		single := d.newStep(n, maps.Clone(names))
 		step := single.fields()
-		step = slices.DeleteFunc(step, func(f field) bool { return f.key == "name" || f.key == "wait" || f.key == "if" })
-		found, known := d.mapping(n, "a task", append(fields, step...)...)
+		step = slices.DeleteFunc(step, func(f document.Field) bool { return slices.Contains([]string{"name", "wait", "if"}, f.Name) })
+		found, known := d.Mapping(n, "a task", append(fields, step...)...)
 		single.request.Name = t.Name
 		single.finish(found, known)
 		t.Steps = []Step{single.step}
 	} else {
-		d.mapping(n, "a task", fields...)
+		d.Mapping(n, "a task", fields...)
 	}
 	first := slices.IndexFunc(t.Steps, func(s Step) bool { return s.Request != nil })
 	if first < 0 {
 		if len(t.Steps) > 0 {
-			d.wrong(n, "the task has no request among its steps, expected at least one")
+			d.Wrong(n, "the task has no request among its steps, expected at least one")
 		}
 		return t
 	}
@@ -157,7 +158,7 @@ func (d *decoder) task(n node, names value.Names) Task {
 
 // hasKey looks for a key in a mapping and in what is merged into it.
 func hasKey(n *yaml.Node, key string) bool {
-	n = follow(n, "").Node
+	n = document.Follow(n, "").Node
 	if n.Kind == yaml.SequenceNode {
 		return slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return hasKey(c, key) })
 	}
@@ -165,7 +166,7 @@ func hasKey(n *yaml.Node, key string) bool {
 		return false
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k := follow(n.Content[i], "").Node
+		k := document.Follow(n.Content[i], "").Node
 		if k.Value == key || k.Tag == "!!merge" && hasKey(n.Content[i+1], key) {
 			return true
 		}
@@ -184,63 +185,63 @@ func (d *decoder) pause(n node) (Wait, bool) {
 }
 
 func (d *decoder) waitOf(n node, kinds ...WaitKind) (Wait, bool) {
-	w := Wait{Pos: d.pos(n)}
+	w := Wait{Pos: d.Pos(n)}
 	if n.Kind == yaml.ScalarNode {
-		v, ok := d.duration(n)
+		v, ok := d.Duration(n)
 		w.Kind, w.Min = Constant, v
 		return w, ok
 	}
-	var fields []field
+	var fields []document.Field
 	var keys []string
 	for _, k := range kinds {
 		keys = append(keys, string(k))
-		fields = append(fields, field{string(k), func(n node) {
+		fields = append(fields, document.Key(string(k), func(n node) {
 			w.Kind = k
 			switch k {
 			case Constant:
-				w.Min, _ = d.duration(n)
+				w.Min, _ = d.Duration(n)
 			case Between:
 				w.Min, w.Max = d.between(n)
 			case Throughput:
 				w.Rate, _ = d.perSecond(n)
 			default:
-				w.Min, _ = d.positive(n)
+				w.Min, _ = d.Positive(n)
 			}
-		}})
+		}))
 	}
-	found, known := d.mapping(n, "a wait", fields...)
-	d.exactlyOne(n, found, known, keys...)
+	found, known := d.Mapping(n, "a wait", fields...)
+	d.ExactlyOne(n, found, known, keys...)
 	return w, true
 }
 
 func (d *decoder) between(n node) (least, most time.Duration) {
 	if n.Kind != yaml.SequenceNode || len(n.Content) != 2 {
-		d.wrong(n, "%s, expected the shortest and the longest wait: [1s, 3s]", describe(n))
+		d.Wrong(n, "%s, expected the shortest and the longest wait: [1s, 3s]", document.Describe(n))
 		return 0, 0
 	}
-	items := d.items(n, "durations")
-	least, ok := d.duration(items[0])
-	most, ok2 := d.duration(items[1])
+	items := d.Items(n, "durations")
+	least, ok := d.Duration(items[0])
+	most, ok2 := d.Duration(items[1])
 	if ok && ok2 && least > most {
-		d.wrong(n, "%s is longer than %s, expected the shorter one first", quoted(items[0].Value), quoted(items[1].Value))
+		d.Wrong(n, "%s is longer than %s, expected the shorter one first", document.Quoted(items[0].Value), document.Quoted(items[1].Value))
 	}
 	return least, most
 }
 
 // perSecond reads a rate that is more than nothing and may be a bare number per second.
 func (d *decoder) perSecond(n node) (float64, bool) {
-	return read(d, "a number per second such as 0.5 or 10, or "+rateForm, func(s string) (float64, error) {
-		rate, err := parseNumber(s)
+	return document.Read(d.Decoder, "a number per second such as 0.5 or 10, or "+document.RateForm, func(s string) (float64, error) {
+		rate, err := document.ParseNumber(s)
 		if err != nil {
-			rate, err = parseRate(s)
+			rate, err = document.ParseRate(s)
 		}
 		switch {
 		case err != nil:
 			return 0, err
 		case rate == 0:
-			return 0, fmt.Errorf("%s is none at all", quoted(s))
-		case rate > maxRate:
-			return 0, fmt.Errorf("%s is more than %.0f/s", quoted(s), float64(maxRate))
+			return 0, fmt.Errorf("%s is none at all", document.Quoted(s))
+		case rate > document.MaxRate:
+			return 0, fmt.Errorf("%s is more than %.0f/s", document.Quoted(s), float64(document.MaxRate))
 		}
 		return rate, nil
 	})(n)

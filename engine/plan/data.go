@@ -1,10 +1,9 @@
 package plan
 
 import (
-	"slices"
-
 	"gopkg.in/yaml.v3"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/feed"
 	"tidegauge/engine/value"
 )
@@ -12,47 +11,47 @@ import (
 // data reads the data sets and adds their columns to what expressions may use. A set that cannot be read counts as one with
 // any column, so that its mistake is not repeated by every expression.
 func (d *decoder) data(n node, names value.Names) []Data {
-	members, _ := d.members(n, "a mapping of data set names to files")
+	members, _ := d.Members(n, "a mapping of data set names to files")
 	all := make([]Data, 0, len(members))
 	for _, m := range members {
-		if err := value.CheckName(m.key.Value); err != nil {
-			d.wrong(m.key, "%s", oneLine(err.Error()))
+		if err := value.CheckName(m.Key.Value); err != nil {
+			d.Wrong(m.Key, "%s", document.OneLine(err.Error()))
 		}
 		one, columns := d.dataSet(m)
-		names[m.key.Value] = columns
+		names[m.Key.Value] = columns
 		all = append(all, one)
 	}
 	return all
 }
 
 func (d *decoder) dataSet(m member) (Data, []string) {
-	one := Data{Pos: d.pos(m.key), Name: m.key.Value, Order: feed.Sequential}
+	one := Data{Pos: d.Pos(m.Key), Name: m.Key.Value, Order: feed.Sequential}
 	formats, orders := feed.Formats(), orderNames()
-	file := m.value
-	before := len(d.errs)
-	if m.value.Kind == yaml.ScalarNode {
-		one.File, _ = d.file(m.value)
+	file := m.Value
+	before := d.Count()
+	if m.Value.Kind == yaml.ScalarNode {
+		one.File, _ = d.FileName(m.Value)
 	} else {
-		found, known := d.mapping(m.value, "a data set",
-			field{"file", into(&one.File, d.file)},
-			field{"format", into(&one.Format, func(n node) (string, bool) { return d.choice(n, "format", formats) })},
-			field{"order", func(n node) {
-				if order, ok := d.choice(n, "order", orders); ok {
+		found, known := d.Mapping(m.Value, "a data set",
+			document.Key("file", document.Into(&one.File, d.FileName)),
+			document.Key("format", document.Into(&one.Format, func(n node) (string, bool) { return d.Choice(n, "format", formats) })),
+			document.Key("order", func(n node) {
+				if order, ok := d.Choice(n, "order", orders); ok {
 					one.Order = Order(order)
 				}
-			}},
+			}),
 		)
 		if _, ok := found["file"]; !ok && known {
-			d.wrong(m.value, "file is missing, expected a %s file relative to the plan", join(formats, "or"))
+			d.Wrong(m.Value, "file is missing, expected a %s file relative to the plan", document.Join(formats, "or"))
 		}
-		file = found["file"].value
+		file = found["file"].Value
 	}
-	if one.File == "" || len(d.errs) > before {
+	if one.File == "" || d.Count() > before {
 		return one, nil
 	}
 	f, err := feed.Open(feed.Options{Name: one.Name, File: one.File, Format: one.Format, Order: one.Order})
 	if err != nil {
-		d.wrong(file, "%s", oneLine(err.Error()))
+		d.Wrong(file, "%s", document.OneLine(err.Error()))
 		return one, nil
 	}
 	one.Rows = f.Len()
@@ -65,21 +64,4 @@ func orderNames() []string {
 		names = append(names, string(o))
 	}
 	return names
-}
-
-// choice reads a word that is one of a few.
-func (d *decoder) choice(n node, kind string, words []string) (string, bool) {
-	word, ok := d.constant(n, oneOf(words))
-	if !ok {
-		return "", false
-	}
-	if !slices.Contains(words, word) {
-		if near := nearest(word, words); near != "" {
-			d.wrong(n, "unknown %s %s, did you mean %s?", kind, quoted(word), near)
-		} else {
-			d.wrong(n, "unknown %s %s, expected %s", kind, quoted(word), oneOf(words))
-		}
-		return "", false
-	}
-	return word, true
 }

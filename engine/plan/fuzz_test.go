@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"tidegauge/engine/document"
 )
 
 // atLine is a mistake at a line of a scrape job.
@@ -45,7 +47,7 @@ func FuzzParse(f *testing.F) {
 		})
 		if err == nil {
 			for i := range p.Tests {
-				if d := p.Tests[i].Shape.Duration(); d <= 0 || d > maxDuration || len(p.Tests[i].Shape.Stages) == 0 {
+				if d := p.Tests[i].Shape.Duration(); d <= 0 || d > document.MaxDuration || len(p.Tests[i].Shape.Stages) == 0 {
 					t.Errorf("test %s lasts %v", p.Tests[i].Name, d)
 				}
 			}

@@ -90,7 +90,7 @@ func dump(p *Plan) string {
 		}
 	}
 	if jobs := p.ScrapeConfigs(); jobs != nil {
-		line("scrapes %q in %s", p.Scrape.Jobs, p.Scrape.Dir)
+		line("scrapes %q in %s", p.Scrape.Names, p.Scrape.Dir)
 		line("%s", strings.TrimSpace(string(jobs)))
 	}
 	for _, o := range p.Objectives {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"tidegauge/engine/document"
 )
 
 const objectiveForm = `text such as p95 < 500ms, error_rate < 0.1% or p99{name="GET /x"} < 1s for 30s, abort, or a mapping with promql or preset`
@@ -19,7 +21,7 @@ func (d *decoder) objectives(n node, p *Plan) []Objective {
 	for _, label := range labelWords {
 		known[label] = valuesOf(label, requests)
 	}
-	for _, item := range d.items(n, "objectives such as p95 < 500ms") {
+	for _, item := range d.Items(n, "objectives such as p95 < 500ms") {
 		var o Objective
 		var ok bool
 		if item.Kind == yaml.MappingNode {
@@ -39,16 +41,16 @@ func (d *decoder) objectives(n node, p *Plan) []Objective {
 
 // objective reads an objective and compares its labels with those the requests have.
 func (d *decoder) objective(n node, requests []labelled, known map[string][]string) (Objective, bool) {
-	text, ok := d.scalar(n, objectiveForm)
+	text, ok := d.Scalar(n, objectiveForm)
 	if !ok {
 		return Objective{}, false
 	}
 	parsed, err := parseObjective(text)
 	if err != nil {
-		d.wrongAt(n, err.offset, "%s", err.message)
+		d.WrongAt(n, err.offset, "%s", err.message)
 		return Objective{}, false
 	}
-	parsed.Pos = d.pos(n)
+	parsed.Pos = d.Pos(n)
 	if len(requests) == 0 {
 		return parsed.Objective, true // there is nothing to compare with
 	}
@@ -58,10 +60,10 @@ func (d *decoder) objective(n node, requests []labelled, known map[string][]stri
 			continue
 		}
 		unknown = true
-		d.wrongAt(n, l.offset, "%s", unknownName(l.name, l.value, known[l.name]))
+		d.WrongAt(n, l.offset, "%s", document.UnknownName(l.name, l.value, known[l.name]))
 	}
 	if !unknown && !d.nameless && !parsed.concerns(requests) {
-		d.wrongAt(n, parsed.labels[0].offset, "no request of the plan has all of these, expected labels of one request")
+		d.WrongAt(n, parsed.labels[0].offset, "no request of the plan has all of these, expected labels of one request")
 		return Objective{}, false
 	}
 	return parsed.Objective, !unknown
@@ -138,36 +140,36 @@ func (o *Objective) concerns(requests []labelled) bool {
 
 // promQL reads an objective that is an expression over the store. If it is a preset instead, it returns its name.
 func (d *decoder) promQL(n node) (o Objective, preset *node, ok bool) {
-	o = Objective{Pos: d.pos(n), Metric: PromQL}
+	o = Objective{Pos: d.Pos(n), Metric: PromQL}
 	if len(n.Content) == 2 && n.Content[0].Kind == yaml.ScalarNode {
 		metric := n.Content[0].Value
 		if _, _, err := parseMetric(metric); err == nil {
-			d.wrong(n, "%s is a key here, expected text with a comparison: %s < …", metric, metric)
+			d.Wrong(n, "%s is a key here, expected text with a comparison: %s < …", metric, metric)
 			return o, nil, false
 		}
 	}
-	before := len(d.errs)
-	found, known := d.mapping(n, "an objective",
-		field{"promql", func(n node) { o.PromQL = d.promQLText(n) }},
-		field{"preset", func(n node) { preset = &n }},
-		field{"for", into(&o.For, d.positive)},
-		field{"abort", into(&o.Abort, d.boolean)},
+	before := d.Count()
+	found, known := d.Mapping(n, "an objective",
+		document.Key("promql", func(n node) { o.PromQL = d.promQLText(n) }),
+		document.Key("preset", func(n node) { preset = &n }),
+		document.Key("for", document.Into(&o.For, d.Positive)),
+		document.Key("abort", document.Into(&o.Abort, d.Boolean)),
 	)
-	if only := d.exactlyOne(n, found, known, "promql", "preset"); only == "preset" {
+	if only := d.ExactlyOne(n, found, known, "promql", "preset"); only == "preset" {
 		d.meaningless(found, "a preset is judged over the whole part", "for", "abort")
 		return o, preset, false
 	}
-	o.Text = oneLine(o.PromQL)
-	return o, nil, len(d.errs) == before
+	o.Text = document.OneLine(o.PromQL)
+	return o, nil, d.Count() == before
 }
 
 func (d *decoder) promQLText(n node) string {
-	text, ok := d.scalar(n, "an expression with a comparison, such as max(up) == 1")
+	text, ok := d.Scalar(n, "an expression with a comparison, such as max(up) == 1")
 	if !ok {
 		return ""
 	}
 	if !strings.ContainsAny(promQLIgnored.ReplaceAllString(text, ""), "<>=") {
-		d.wrong(n, "the expression compares nothing, expected a comparison such as max(up) == 1")
+		d.Wrong(n, "the expression compares nothing, expected a comparison such as max(up) == 1")
 		return ""
 	}
 	if d.options.CheckPromQL == nil {
@@ -179,7 +181,7 @@ func (d *decoder) promQLText(n node) string {
 		if errors.As(err, &placed) {
 			offset = placed.Offset()
 		}
-		d.wrongAt(n, min(max(offset, 0), len(text)), "%s", oneLine(err.Error()))
+		d.WrongAt(n, min(max(offset, 0), len(text)), "%s", document.OneLine(err.Error()))
 	}
 	return text
 }

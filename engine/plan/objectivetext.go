@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"tidegauge/engine/document"
 )
 
 // parsedObjective is an objective with the places of its labels.
@@ -40,7 +42,7 @@ type objectiveText struct {
 
 func parseObjective(text string) (parsedObjective, *objectiveError) {
 	p := objectiveText{text: text}
-	o := parsedObjective{Objective: Objective{Text: oneLine(text)}}
+	o := parsedObjective{Objective: Objective{Text: document.OneLine(text)}}
 	p.metric(&o)
 	p.selector(&o)
 	p.comparison(&o)
@@ -88,7 +90,7 @@ func (p *objectiveText) found() string {
 	if end <= 0 {
 		end = len(p.text) - p.at
 	}
-	return "found " + quoted(p.text[p.at:p.at+end])
+	return "found " + document.Quoted(p.text[p.at:p.at+end])
 }
 
 func isWordByte(b byte) bool {
@@ -117,7 +119,7 @@ func parseMetric(word string) (o Objective, offset int, err error) {
 	if number, ok := strings.CutPrefix(name, "p"); ok && number != "" && strings.Trim(number, "0123456789.") == "" {
 		quantile, err := strconv.ParseFloat(number+"e-2", 64) // 99.9 / 100 is not 0.999
 		if err != nil || quantile <= 0 || quantile >= 1 {
-			return o, offset, fmt.Errorf("%s is no quantile, expected one between p0 and p100, such as p99.9 (max is the largest)", quoted(name))
+			return o, offset, fmt.Errorf("%s is no quantile, expected one between p0 and p100, such as p99.9 (max is the largest)", document.Quoted(name))
 		}
 		o.Metric, o.Quantile = Quantile, quantile
 		return o, len(word), nil
@@ -133,10 +135,10 @@ func parseMetric(word string) (o Objective, offset int, err error) {
 		}
 		o.Metric = Metric(name)
 	default:
-		if near := nearest(name, metricWords); near != "" {
-			return o, offset, fmt.Errorf("unknown metric %s, did you mean %s?", quoted(name), near)
+		if near := document.Nearest(name, metricWords); near != "" {
+			return o, offset, fmt.Errorf("unknown metric %s, did you mean %s?", document.Quoted(name), near)
 		}
-		return o, offset, fmt.Errorf("unknown metric %s, expected %s", quoted(name), metricForm)
+		return o, offset, fmt.Errorf("unknown metric %s, expected %s", document.Quoted(name), metricForm)
 	}
 	return o, len(word), nil
 }
@@ -167,10 +169,10 @@ func (p *objectiveText) label(o *parsedObjective) {
 	name, offset := p.take(isWordByte)
 	switch {
 	case name == "":
-		p.wrong(offset, "%s, expected a label: %s", p.found(), oneOf(labelWords))
+		p.wrong(offset, "%s, expected a label: %s", p.found(), document.OneOf(labelWords))
 		return
 	case !slices.Contains(labelWords, name):
-		p.wrong(offset, "%s", unknownName("label", name, labelWords))
+		p.wrong(offset, "%s", document.UnknownName("label", name, labelWords))
 		return
 	case slices.ContainsFunc(o.labels, func(l label) bool { return l.name == name }):
 		p.wrong(offset, "%s is given twice, expected once", name)
@@ -197,7 +199,7 @@ func (p *objectiveText) describe(word string) string {
 	if word == "" {
 		return p.found()
 	}
-	return "found " + quoted(word)
+	return "found " + document.Quoted(word)
 }
 
 // quoted takes text in single or double quotes; a backslash takes away what the next character means.
@@ -254,27 +256,27 @@ func (p *objectiveText) comparison(o *parsedObjective) {
 func thresholdForm(m Metric) string {
 	switch m {
 	case ErrorRate, CheckRate:
-		return ratioForm
+		return document.RatioForm
 	case Rate:
-		return rateForm
+		return document.RateForm
 	case Count, Failures:
 		return "a whole number"
 	}
-	return durationForm
+	return document.DurationForm
 }
 
 func parseThreshold(m Metric, text string) (float64, error) {
 	switch m {
 	case ErrorRate, CheckRate:
-		return parseRatio(text)
+		return document.ParseRatio(text)
 	case Rate:
-		return parseRate(text)
+		return document.ParseRate(text)
 	case Count, Failures:
-		n, err := parseWhole(0, 1<<53)(text)
+		n, err := document.ParseWhole(0, 1<<53)(text)
 		return float64(n), err
 	}
 	var v time.Duration
-	v, err := parseDuration(text)
+	v, err := document.ParseDuration(text)
 	return v.Seconds(), err
 }
 
@@ -285,12 +287,12 @@ func (p *objectiveText) rest(o *parsedObjective) {
 	}
 	if word, _ := p.take(isWordByte); word == "for" {
 		text, offset := p.take(func(b byte) bool { return b > ' ' && b != ',' })
-		d, err := parseDuration(text)
+		d, err := document.ParseDuration(text)
 		if err == nil && d == 0 {
-			err = fmt.Errorf("%s is no time", quoted(text))
+			err = fmt.Errorf("%s is no time", document.Quoted(text))
 		}
 		if err != nil {
-			p.wrong(offset, "%v, expected %s", err, durationForm)
+			p.wrong(offset, "%v, expected %s", err, document.DurationForm)
 			return
 		}
 		o.For = d

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"tidegauge/engine/document"
 )
 
 // Overrides are what Locust's flags say about a test, with Locust's meaning. Zero: as the plan says.
@@ -59,7 +61,7 @@ func (p *Plan) Override(name string, o Overrides) (*Test, error) {
 		errs = append(errs, fmt.Errorf("%s: %s", flagOf(problem.key), problem.message))
 	}
 	if len(errs) > 0 {
-		return nil, fmt.Errorf("test %s of %s: %w", quoted(t.Name), p.File, errors.Join(errs...))
+		return nil, fmt.Errorf("test %s of %s: %w", document.Quoted(t.Name), p.File, errors.Join(errs...))
 	}
 	requests := p.requests(&t)
 	t.Objectives = slices.DeleteFunc(slices.Clone(t.Objectives), func(o Objective) bool { return !o.concerns(requests) })
@@ -83,9 +85,9 @@ func (o *Overrides) shape(t *Test) error {
 	switch {
 	case o.Users < 0 || o.Users > maxUsers:
 		return fmt.Errorf("--users: %d, expected a number from 1 to %d", o.Users, maxUsers)
-	case o.SpawnRate < 0 || o.SpawnRate > maxRate || o.SpawnRate != o.SpawnRate:
+	case o.SpawnRate < 0 || o.SpawnRate > document.MaxRate || o.SpawnRate != o.SpawnRate:
 		return fmt.Errorf("--spawn-rate: %g, expected users per second, more than 0", o.SpawnRate)
-	case o.RunTime < 0 || o.RunTime > maxDuration:
+	case o.RunTime < 0 || o.RunTime > document.MaxDuration:
 		return fmt.Errorf("--run-time: %v, expected more than 0 and at most a year", o.RunTime)
 	}
 	if o.Users == 0 && o.SpawnRate == 0 {

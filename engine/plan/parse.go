@@ -10,20 +10,51 @@ import (
 	"unicode"
 
 	"tidegauge/engine/catalog"
+	"tidegauge/engine/document"
 	"tidegauge/engine/value"
 )
+
+const minimalPlan = `a minimal plan is target: {base_url: "http://localhost:8000"} classes: {User: {tasks: [{get: /}]}} tests: {load: {arrivals: 10/s, duration: 1m}}`
+
+// The bounds of numbers: what is above is a slip of the pen.
+const (
+	maxUsers  = 1_000_000
+	maxWeight = 1_000_000
+)
+
+// What is said of mistakes in a plan.
+type (
+	Error  = document.Error  // one mistake
+	Errors = document.Errors // all of them
+	Pos    = document.Pos    // where one is
+)
+
+type (
+	node   = document.Node
+	member = document.Member
+)
+
+// decoder reads the tree of a plan.
+type decoder struct {
+	*document.Decoder
+	options Options
+	// requests are the places of the requests, for what is checked once they are all known.
+	requests map[*Request]node
+	// nameless is true if there is a request whose name is not known because of a mistake: it may be any.
+	nameless bool
+}
 
 // Parse reads a plan. The error, if any, is of type Errors and lists every mistake. Files that the plan names are looked
 // for in the directory of file, and read: a data file that is not there is a mistake of the plan.
 func Parse(file string, text []byte, o Options) (*Plan, error) {
-	d := &decoder{source: newSource(file, text), options: o, requests: map[*Request]node{}}
-	root := d.document()
+	reader, root := document.New(file, text, document.Options{Kind: "plan", Hint: minimalPlan, Later: []string{"faults"}, Getenv: o.Getenv})
 	if root == nil {
-		return nil, d.sorted()
+		return nil, reader.Errors()
 	}
+	d := &decoder{Decoder: reader, options: o, requests: map[*Request]node{}}
 	p := &Plan{File: file, Source: text, Name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))}
-	d.plan(follow(root, ""), p)
-	if errs := d.sorted(); len(errs) > 0 {
+	d.plan(*root, p)
+	if errs := d.Errors(); len(errs) > 0 {
 		return nil, errs
 	}
 	return p, nil
@@ -44,40 +75,40 @@ func (p *Plan) Test(name string) (*Test, error) {
 			return &p.Tests[i], nil
 		}
 	}
-	return nil, fmt.Errorf("choosing a test of %s: %s", p.File, unknownName("test", name, names))
+	return nil, fmt.Errorf("choosing a test of %s: %s", p.File, document.UnknownName("test", name, names))
 }
 
 func (d *decoder) plan(n node, p *Plan) {
 	names := value.Names{}
-	found, known := d.mapping(n, "a plan",
-		field{"name", into(&p.Name, d.name)},
-		field{"labels", into(&p.Labels, d.labels)},
-		field{"seed", into(&p.Seed, read(d, "a whole number that is not negative", parseSeed))},
-		field{"data", func(n node) { p.Data = d.data(n, names) }},
-		field{"target", func(n node) { p.Target = d.target(n, names) }},
-		field{"classes", func(n node) { p.Classes = d.classes(n, names) }},
-		field{"scrape", func(n node) { p.Scrape = d.scrape(n, p) }},
-		field{"objectives", func(n node) { p.Objectives = d.objectives(n, p) }},
-		field{"tests", func(n node) { p.Tests = d.tests(n, p) }},
+	found, known := d.Mapping(n, "a plan",
+		document.Key("name", document.Into(&p.Name, d.name)),
+		document.Key("labels", document.Into(&p.Labels, d.labels)),
+		document.Key("seed", document.Into(&p.Seed, document.Read(d.Decoder, "a whole number that is not negative", parseSeed))),
+		document.Key("data", func(n node) { p.Data = d.data(n, names) }),
+		document.Key("target", func(n node) { p.Target = d.target(n, names) }),
+		document.Key("classes", func(n node) { p.Classes = d.classes(n, names) }),
+		document.Key("scrape", func(n node) { p.Scrape = d.scrape(n, p) }),
+		document.Key("objectives", func(n node) { p.Objectives = d.objectives(n, p) }),
+		document.Key("tests", func(n node) { p.Tests = d.tests(n, p) }),
 	)
 	if !known {
 		return // what seems to be missing may be what is misspelt
 	}
 	if _, ok := found["target"]; !ok {
-		d.wrong(n, "target is missing, expected what to load: target: {base_url: \"http://localhost:8000\"}")
+		d.Wrong(n, "target is missing, expected what to load: target: {base_url: \"http://localhost:8000\"}")
 	}
 	if _, ok := found["classes"]; !ok {
-		d.wrong(n, "classes is missing, expected at least one class of users: classes: {User: {tasks: [{get: /}]}}")
+		d.Wrong(n, "classes is missing, expected at least one class of users: classes: {User: {tasks: [{get: /}]}}")
 	}
 	if _, ok := found["tests"]; !ok {
-		d.wrong(n, "tests is missing, expected at least one test: tests: {load: {arrivals: 10/s, duration: 1m}}")
+		d.Wrong(n, "tests is missing, expected at least one test: tests: {load: {arrivals: 10/s, duration: 1m}}")
 	}
 }
 
 func parseSeed(s string) (uint64, error) {
 	v, err := strconv.ParseUint(strings.ReplaceAll(s, "_", ""), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%s is not a whole number of up to %d", quoted(s), uint64(math.MaxUint64))
+		return 0, fmt.Errorf("%s is not a whole number of up to %d", document.Quoted(s), uint64(math.MaxUint64))
 	}
 	return v, nil
 }
@@ -90,25 +121,25 @@ func checkName(s string) error {
 	case strings.TrimSpace(s) == "":
 		return errors.New("the name is empty, expected text")
 	case len(s) > maxName:
-		return fmt.Errorf("the name %s has %d bytes, expected at most %d", quoted(s), len(s), maxName)
+		return fmt.Errorf("the name %s has %d bytes, expected at most %d", document.Quoted(s), len(s), maxName)
 	case strings.ContainsFunc(s, unicode.IsControl):
-		return fmt.Errorf("the name %s has a line break or a control character, expected one line of text", quoted(s))
+		return fmt.Errorf("the name %s has a line break or a control character, expected one line of text", document.Quoted(s))
 	}
 	return nil
 }
 
 // name reads the name of a thing. It is the same for everybody who reads the plan.
 func (d *decoder) name(n node) (string, bool) {
-	s, ok := d.scalar(n, "a name")
+	s, ok := d.Scalar(n, "a name")
 	if !ok {
 		return "", false
 	}
 	if at := strings.Index(s, "${"); at >= 0 {
-		d.wrongAt(n, at, "a name has no ${...} parts, since each value would make a series of its own, expected fixed text such as GET /payments/{id}")
+		d.WrongAt(n, at, "a name has no ${...} parts, since each value would make a series of its own, expected fixed text such as GET /payments/{id}")
 		return "", false
 	}
 	if err := checkName(s); err != nil {
-		d.wrong(n, "%v", err)
+		d.Wrong(n, "%v", err)
 		return "", false
 	}
 	return s, true
@@ -117,30 +148,30 @@ func (d *decoder) name(n node) (string, bool) {
 // keyName checks a key that is the name of a thing.
 func (d *decoder) keyName(n node) {
 	if at := strings.Index(n.Value, "${"); at >= 0 {
-		d.wrongAt(n, at, "a name has no ${...} parts, expected fixed text")
+		d.WrongAt(n, at, "a name has no ${...} parts, expected fixed text")
 	} else if err := checkName(n.Value); err != nil {
-		d.wrong(n, "%v", err)
+		d.Wrong(n, "%v", err)
 	}
 }
 
 // labels reads what becomes attributes of every metric. Two that are one label in Prometheus, or one that is ours, would
 // mix up series.
 func (d *decoder) labels(n node) (map[string]string, bool) {
-	members, ok := d.members(n, "a mapping of label names to texts")
+	members, ok := d.Members(n, "a mapping of label names to texts")
 	taken := ownLabels()
 	labels := make(map[string]string, len(members))
 	for _, m := range members {
-		name, err := catalog.PrometheusLabel(m.key.Value)
+		name, err := catalog.PrometheusLabel(m.Key.Value)
 		why, isTaken := taken[name]
 		switch {
-		case err != nil || !isLabel(m.key.Value):
-			d.wrong(m.key, "%s is no label, expected letters, digits, . and _, and no digit or _ first", quoted(m.key.Value))
+		case err != nil || !isLabel(m.Key.Value):
+			d.Wrong(m.Key, "%s is no label, expected letters, digits, . and _, and no digit or _ first", document.Quoted(m.Key.Value))
 		case isTaken:
-			d.wrong(m.key, "the label %s is taken, %s, expected another", quoted(m.key.Value), why)
+			d.Wrong(m.Key, "the label %s is taken, %s, expected another", document.Quoted(m.Key.Value), why)
 		}
-		taken[name] = fmt.Sprintf("it is the same in Prometheus as %s in line %d", quoted(m.key.Value), d.pos(m.key).Line)
-		if text, ok := d.constant(m.value, "text"); ok {
-			labels[m.key.Value] = text
+		taken[name] = fmt.Sprintf("it is the same in Prometheus as %s in line %d", document.Quoted(m.Key.Value), d.Pos(m.Key).Line)
+		if text, ok := d.Constant(m.Value, "text"); ok {
+			labels[m.Key.Value] = text
 		}
 	}
 	return labels, ok

@@ -49,7 +49,7 @@ func TestDocument(t *testing.T) {
 		"not UTF-8":       {"name: x\nb: ä\xff\n", "2:5: the file is not UTF-8 text"},
 		"UTF-16":          {"\xff\xfea\x00", "1:1: the file is not UTF-8 text"},
 		"old Mac":         {"name: x\rb: y\n", "1:8: a carriage return without a line feed"},
-		"too large":       {"# " + strings.Repeat("x", maxSource), "1:1: the file has 1048578 bytes, expected a plan of at most 1048576"},
+		"too large":       {"# " + strings.Repeat("x", 1<<20), "1:1: the file has 1048578 bytes, expected a plan of at most 1048576"},
 		"alias bomb":      {bomb + "name: *a9\n", "5:30: the plan has more than 50000 values with its aliases written out"},
 		"endless alias":   {"name: &a [b, *a]\n", "1:14: *a contains itself"},
 		"too deep":        {"name: " + strings.Repeat("[", 100) + strings.Repeat("]", 100), "1:67: nested more than 60 deep"},
@@ -96,7 +96,7 @@ func TestMissing(t *testing.T) {
 func TestMistakeByAlias(t *testing.T) {
 	_, err := Parse("plan.yaml", []byte(skeleton("", "  A: &a {wait: 5, tasks: [{get: /}]}\n  B: *a\n", "")), Options{})
 	var errs Errors
-	if !errors.As(err, &errs) || len(errs) != 1 || errs[0].Pos != (Pos{6, 16}) {
+	if !errors.As(err, &errs) || len(errs) != 1 || errs[0].Pos != (Pos{Line: 6, Column: 16}) {
 		t.Errorf("Parse: %v", err)
 	}
 }

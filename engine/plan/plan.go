@@ -7,12 +7,10 @@ package plan
 import (
 	"time"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/feed"
 	"tidegauge/engine/value"
 )
-
-// Pos is a place in the plan's file; lines and columns count from 1.
-type Pos struct{ Line, Column int }
 
 // Plan describes a system and any number of tests over it. It is not changed after Parse, but for the host by Override.
 type Plan struct {
@@ -24,7 +22,7 @@ type Plan struct {
 	Target     Target
 	Data       []Data
 	Classes    []UserClass
-	Scrape     Scrape
+	Scrape     document.Jobs // what is scraped while a test lasts
 	Objectives []Objective
 	Tests      []Test
 }
@@ -247,8 +245,6 @@ type Options struct {
 	// filled in with something of the same length. If the error, or one it wraps, has a method Offset() int, that is the
 	// byte at which the mistake is.
 	CheckPromQL func(expr string) error
-	// CheckScrape says what is wrong with one job of `scrape`, as YAML, whose file names are relative to dir; nil: nothing is
-	// checked. If the error has a method Unwrap() []error, each of those is a mistake. If one has a method Line() int, that is
-	// the line of the mistake in the job.
+	// CheckScrape is the Check of document.JobOptions, of one job of `scrape`.
 	CheckScrape func(dir string, job []byte) error
 }

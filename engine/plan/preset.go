@@ -100,14 +100,14 @@ func (d *decoder) preset(n node, p *Plan) []Objective {
 	for i := range all {
 		names = append(names, all[i].name)
 	}
-	word, ok := d.choice(n, "preset", append([]string{keyMetrics}, names...))
+	word, ok := d.Choice(n, "preset", append([]string{keyMetrics}, names...))
 	if !ok {
 		return nil
 	}
 	var objectives []Objective
 	for i := range all {
 		if word == keyMetrics || word == all[i].name {
-			objectives = append(objectives, all[i].objectives(d.pos(n), p.Scrape.Jobs)...)
+			objectives = append(objectives, all[i].objectives(d.Pos(n), p.Scrape.Names)...)
 		}
 	}
 	return objectives

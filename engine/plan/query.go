@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/value"
 )
 
@@ -63,31 +64,8 @@ func eachPart(text string, do func(part string, literal bool)) {
 		case i > 0:
 			do(text[:i], true)
 		}
-		end := i + 2 + closing(text[i+2:])
+		end := i + 2 + document.Closing(text[i+2:])
 		do(text[i:end], false)
 		text = text[end:]
 	}
-}
-
-// closing returns the offset after the brace that closes an expression. Braces in its strings, and pairs of them, do not.
-func closing(expression string) int {
-	depth := 0
-	for i := 0; i < len(expression); i++ {
-		switch c := expression[i]; c {
-		case '{':
-			depth++
-		case '}':
-			if depth == 0 {
-				return i + 1
-			}
-			depth--
-		case '"', '\'', '`':
-			for i++; i < len(expression) && expression[i] != c; i++ {
-				if expression[i] == '\\' && c != '`' {
-					i++
-				}
-			}
-		}
-	}
-	return len(expression)
 }

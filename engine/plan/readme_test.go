@@ -60,7 +60,7 @@ func TestReadmeHasKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`(?:field)?\{"([a-z_]+)", (?:func|into|read|b\.)`).FindAllSubmatch(source, -1) {
+		for _, m := range regexp.MustCompile(`document\.Key\("([a-z_]+)"`).FindAllSubmatch(source, -1) {
 			keys = append(keys, string(m[1]))
 		}
 	}

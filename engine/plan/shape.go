@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"tidegauge/engine/document"
 )
 
 // What a shape is where the plan does not say.
@@ -61,7 +63,7 @@ func (l *load) stages(n node) []Stage {
 // needsDuration reports a test whose length is not said.
 func (l *load) needsDuration() bool {
 	if l.length == nil {
-		l.d.wrong(l.test, "duration is missing, expected how long the test lasts, such as duration: 5m")
+		l.d.Wrong(l.test, "duration is missing, expected how long the test lasts, such as duration: 5m")
 	}
 	return l.duration > 0
 }
@@ -69,7 +71,7 @@ func (l *load) needsDuration() bool {
 // noDuration reports a duration beside stages that have lengths of their own.
 func (l *load) noDuration(instead string) {
 	if l.length != nil {
-		l.d.wrong(l.length.key, "duration is given beside %s, which say how long the test lasts, expected only one of them", instead)
+		l.d.Wrong(l.length.Key, "duration is given beside %s, which say how long the test lasts, expected only one of them", instead)
 	}
 }
 
@@ -83,7 +85,7 @@ func (l *load) constant(n node) []Stage {
 	}
 	ramp := rampOf(amount, l.spawn)
 	if ramp >= l.duration {
-		l.d.wrong(l.length.value, "starting %g users at %g/s takes %v, expected a longer duration or a higher spawn_rate, so that all of them run for a while", amount, l.spawn, ramp.Round(time.Millisecond))
+		l.d.Wrong(l.length.Value, "starting %g users at %g/s takes %v, expected a longer duration or a higher spawn_rate, so that all of them run for a while", amount, l.spawn, ramp.Round(time.Millisecond))
 		return nil
 	}
 	return spawned(amount, l.spawn, l.duration)
@@ -91,7 +93,7 @@ func (l *load) constant(n node) []Stage {
 
 // rampOf returns how long it takes to start users.
 func rampOf(users, spawnRate float64) time.Duration {
-	return time.Duration(min(users/spawnRate*float64(time.Second), float64(maxDuration)))
+	return time.Duration(min(users/spawnRate*float64(time.Second), float64(document.MaxDuration)))
 }
 
 // spawned is the shape of Locust's users and spawn rate: the time of starting them is part of the duration.
@@ -106,9 +108,9 @@ func spawned(users, spawnRate float64, duration time.Duration) []Stage {
 
 func (l *load) ramp(n node) []Stage {
 	var from, to float64
-	found, known := l.d.mapping(n, "a ramp", field{"from", into(&from, l.amount)}, field{"to", into(&to, l.amount)})
+	found, known := l.d.Mapping(n, "a ramp", document.Key("from", document.Into(&from, l.amount)), document.Key("to", document.Into(&to, l.amount)))
 	if _, ok := found["to"]; !ok && known {
-		l.d.wrong(n, "to is missing, expected a ramp {from, to}, a spike {base, peak, rise, hold, fall, before, after}, steps {start, add, every, steps} or a list of stages")
+		l.d.Wrong(n, "to is missing, expected a ramp {from, to}, a spike {base, peak, rise, hold, fall, before, after}, steps {start, add, every, steps} or a list of stages")
 	}
 	if !l.needsDuration() {
 		return nil
@@ -129,18 +131,18 @@ func slope(from, to float64) string {
 func (l *load) spike(n node) []Stage {
 	var base, peak float64
 	rise, hold, fall, before, after := defaultRise, defaultHold, time.Duration(-1), defaultBefore, defaultAfter
-	found, known := l.d.mapping(n, "a spike",
-		field{"base", into(&base, l.amount)},
-		field{"peak", into(&peak, l.amount)},
-		field{"rise", into(&rise, l.d.duration)},
-		field{"hold", into(&hold, l.d.duration)},
-		field{"fall", into(&fall, l.d.duration)},
-		field{"before", into(&before, l.d.duration)},
-		field{"after", into(&after, l.d.duration)},
+	found, known := l.d.Mapping(n, "a spike",
+		document.Key("base", document.Into(&base, l.amount)),
+		document.Key("peak", document.Into(&peak, l.amount)),
+		document.Key("rise", document.Into(&rise, l.d.Duration)),
+		document.Key("hold", document.Into(&hold, l.d.Duration)),
+		document.Key("fall", document.Into(&fall, l.d.Duration)),
+		document.Key("before", document.Into(&before, l.d.Duration)),
+		document.Key("after", document.Into(&after, l.d.Duration)),
 	)
 	for _, key := range []string{"base", "peak"} {
 		if _, ok := found[key]; !ok && known {
-			l.d.wrong(n, "%s is missing, expected a spike from a base to a peak", key)
+			l.d.Wrong(n, "%s is missing, expected a spike from a base to a peak", key)
 			return nil
 		}
 	}
@@ -148,13 +150,13 @@ func (l *load) spike(n node) []Stage {
 		fall = rise
 	}
 	if m, ok := found["peak"]; ok && peak <= base && peak > 0 {
-		l.d.wrong(m.value, "the peak is not above the base, expected more than %g", base)
+		l.d.Wrong(m.Value, "the peak is not above the base, expected more than %g", base)
 	}
 	if _, both := found["after"]; both {
 		l.noDuration("before, rise, hold, fall and after")
 	} else if l.length != nil && l.duration > 0 {
 		if after = l.duration - before - rise - hold - fall; after < 0 {
-			l.d.wrong(l.length.value, "the spike takes %v, expected a duration that is longer", before+rise+hold+fall)
+			l.d.Wrong(l.length.Value, "the spike takes %v, expected a duration that is longer", before+rise+hold+fall)
 			return nil
 		}
 	}
@@ -168,15 +170,15 @@ func (l *load) steps(n node) []Stage {
 	var start, add float64
 	var every time.Duration
 	count := 0
-	found, known := l.d.mapping(n, "steps",
-		field{"start", into(&start, l.amount)},
-		field{"add", into(&add, l.amount)},
-		field{"every", into(&every, l.d.positive)},
-		field{"steps", into(&count, l.d.whole(1, maxStages/2))},
+	found, known := l.d.Mapping(n, "steps",
+		document.Key("start", document.Into(&start, l.amount)),
+		document.Key("add", document.Into(&add, l.amount)),
+		document.Key("every", document.Into(&every, l.d.Positive)),
+		document.Key("steps", document.Into(&count, l.d.Whole(1, maxStages/2))),
 	)
 	for _, key := range []string{"start", "add", "every"} {
 		if _, ok := found[key]; !ok && known {
-			l.d.wrong(n, "%s is missing, expected {start, add, every, steps}: begin with start, then add so much every so often", key)
+			l.d.Wrong(n, "%s is missing, expected {start, add, every, steps}: begin with start, then add so much every so often", key)
 			return nil
 		}
 	}
@@ -190,7 +192,7 @@ func (l *load) steps(n node) []Stage {
 			return nil
 		}
 		if count = int((l.duration + every - 1) / every); count > maxStages/2 {
-			l.d.wrong(found["every"].value, "the duration has %d steps of this length, expected at most %d", count, maxStages/2)
+			l.d.Wrong(found["every"].Value, "the duration has %d steps of this length, expected at most %d", count, maxStages/2)
 			return nil
 		}
 	}
@@ -210,19 +212,19 @@ func (l *load) steps(n node) []Stage {
 
 func (l *load) list(n node) []Stage {
 	l.noDuration("the stages")
-	items := l.d.items(n, "stages: {to, over}, {hold} or {to}")
+	items := l.d.Items(n, "stages: {to, over}, {hold} or {to}")
 	if len(items) > maxStages {
-		l.d.wrong(n, "there are %d stages, expected at most %d", len(items), maxStages)
+		l.d.Wrong(n, "there are %d stages, expected at most %d", len(items), maxStages)
 		return nil
 	}
 	var stages []Stage
 	at := 0.0
 	for i, item := range items {
 		s := Stage{From: at, To: at}
-		found, known := l.d.mapping(item, "a stage",
-			field{"to", into(&s.To, l.amount)},
-			field{"over", into(&s.Over, l.d.duration)},
-			field{"hold", into(&s.Over, l.d.positive)},
+		found, known := l.d.Mapping(item, "a stage",
+			document.Key("to", document.Into(&s.To, l.amount)),
+			document.Key("over", document.Into(&s.Over, l.d.Duration)),
+			document.Key("hold", document.Into(&s.Over, l.d.Positive)),
 		)
 		_, to := found["to"]
 		over, hasOver := found["over"]
@@ -230,13 +232,13 @@ func (l *load) list(n node) []Stage {
 		switch {
 		case !known:
 		case hasHold && (to || hasOver):
-			l.d.wrong(hold.key, "hold is given beside to or over, expected a stage of its own: {to: 200/s, over: 30s}, {hold: 5m}")
+			l.d.Wrong(hold.Key, "hold is given beside to or over, expected a stage of its own: {to: 200/s, over: 30s}, {hold: 5m}")
 		case hasHold && i == 0:
-			l.d.wrong(hold.key, "there is nothing to hold yet, expected a stage {to} before it")
+			l.d.Wrong(hold.Key, "there is nothing to hold yet, expected a stage {to} before it")
 		case hasOver && !to:
-			l.d.wrong(over.key, "to is missing beside over, expected {to, over}, or {hold} to stay")
+			l.d.Wrong(over.Key, "to is missing beside over, expected {to, over}, or {hold} to stay")
 		case !to && !hasHold:
-			l.d.wrong(item, "the stage is empty, expected {to, over}, {hold} or {to}")
+			l.d.Wrong(item, "the stage is empty, expected {to, over}, {hold} or {to}")
 		}
 		s.Phase = slope(s.From, s.To)
 		stages, at = append(stages, s), s.To
@@ -249,24 +251,24 @@ func (l *load) check(n node, stages []Stage) bool {
 	total, peak := time.Duration(0), 0.0
 	for _, s := range stages {
 		total, peak = total+s.Over, max(peak, s.From, s.To)
-		limit := float64(maxRate)
+		limit := float64(document.MaxRate)
 		if l.key == "users" {
 			limit = maxUsers
 		}
-		if total > maxDuration {
-			l.d.wrong(n, "the stages last longer than a year in total, expected less")
+		if total > document.MaxDuration {
+			l.d.Wrong(n, "the stages last longer than a year in total, expected less")
 			return false
 		}
 		if peak > limit {
-			l.d.wrong(n, "the load rises to %.0f, expected at most %.0f", peak, limit)
+			l.d.Wrong(n, "the load rises to %.0f, expected at most %.0f", peak, limit)
 			return false
 		}
 	}
 	switch {
 	case total <= 0:
-		l.d.wrong(n, "the test has no length, expected stages that last more than 0")
+		l.d.Wrong(n, "the test has no length, expected stages that last more than 0")
 	case peak <= 0:
-		l.d.wrong(n, "the test has no load, expected more than 0 %s", l.key)
+		l.d.Wrong(n, "the test has no load, expected more than 0 %s", l.key)
 	default:
 		return true
 	}
@@ -317,6 +319,6 @@ func (s *Shape) peakUsers() int {
 
 // users reads a number of users.
 func (d *decoder) users(n node) (float64, bool) {
-	v, ok := read(d, fmt.Sprintf("a whole number of users up to %d", maxUsers), parseWhole(0, maxUsers))(n)
+	v, ok := document.Read(d.Decoder, fmt.Sprintf("a whole number of users up to %d", maxUsers), document.ParseWhole(0, maxUsers))(n)
 	return float64(v), ok
 }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/value"
 )
 
@@ -24,19 +24,19 @@ const baseURLForm = `a URL such as http://localhost:8000, or ${env.URL ?? "http:
 
 func (d *decoder) target(n node, names value.Names) Target {
 	t := Target{
-		Pos: d.pos(n), Timeout: DefaultTimeout, Redirects: DefaultRedirects, MaxResponseBytes: DefaultMaxResponseBytes,
+		Pos: d.Pos(n), Timeout: DefaultTimeout, Redirects: DefaultRedirects, MaxResponseBytes: DefaultMaxResponseBytes,
 	}
-	found, known := d.mapping(n, "a target",
-		field{"base_url", into(&t.BaseURL, read(d, baseURLForm, parseBaseURL))},
-		field{"timeout", into(&t.Timeout, d.positive)},
-		field{"headers", func(n node) { t.Headers = d.headers(n, names) }},
-		field{"auth", func(n node) { t.Auth = d.auth(n, names) }},
-		field{"tls", into(&t.TLS, d.tls)},
-		field{"redirects", into(&t.Redirects, d.whole(0, 100))},
-		field{"max_response_bytes", into(&t.MaxResponseBytes, d.size)},
+	found, known := d.Mapping(n, "a target",
+		document.Key("base_url", document.Into(&t.BaseURL, document.Read(d.Decoder, baseURLForm, parseBaseURL))),
+		document.Key("timeout", document.Into(&t.Timeout, d.Positive)),
+		document.Key("headers", func(n node) { t.Headers = d.headers(n, names) }),
+		document.Key("auth", func(n node) { t.Auth = d.auth(n, names) }),
+		document.Key("tls", document.Into(&t.TLS, d.tls)),
+		document.Key("redirects", document.Into(&t.Redirects, d.Whole(0, 100))),
+		document.Key("max_response_bytes", document.Into(&t.MaxResponseBytes, d.Size)),
 	)
 	if _, ok := found["base_url"]; !ok && known {
-		d.wrong(n, "base_url is missing, expected %s", baseURLForm)
+		d.Wrong(n, "base_url is missing, expected %s", baseURLForm)
 	}
 	return t
 }
@@ -46,35 +46,35 @@ func parseBaseURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("%s is not a URL", quoted(s))
+		return "", fmt.Errorf("%s is not a URL", document.Quoted(s))
 	case u.Scheme != "http" && u.Scheme != "https":
-		return "", fmt.Errorf("%s does not begin with http:// or https://", quoted(s))
+		return "", fmt.Errorf("%s does not begin with http:// or https://", document.Quoted(s))
 	case u.Hostname() == "":
-		return "", fmt.Errorf("%s names no host", quoted(s))
+		return "", fmt.Errorf("%s names no host", document.Quoted(s))
 	case u.User != nil:
-		return "", fmt.Errorf("%s has a user in it (that is target.auth)", quoted(u.Redacted()))
+		return "", fmt.Errorf("%s has a user in it (that is target.auth)", document.Quoted(u.Redacted()))
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
-		return "", fmt.Errorf("%s has a query or a fragment", quoted(s))
+		return "", fmt.Errorf("%s has a query or a fragment", document.Quoted(s))
 	}
 	return strings.TrimRight(s, "/"), nil
 }
 
 // headers reads header fields, whose values are templates.
 func (d *decoder) headers(n node, names value.Names) []Header {
-	members, _ := d.members(n, "a mapping of header names to values")
+	members, _ := d.Members(n, "a mapping of header names to values")
 	headers := make([]Header, 0, len(members))
 	for _, m := range members {
-		switch name := m.key.Value; {
+		switch name := m.Key.Value; {
 		case !isToken(name):
-			d.wrong(m.key, "%s is no name of a header, expected letters, digits and -", quoted(name))
+			d.Wrong(m.Key, "%s is no name of a header, expected letters, digits and -", document.Quoted(name))
 		case strings.EqualFold(name, "Content-Length"), strings.EqualFold(name, "Transfer-Encoding"):
-			d.wrong(m.key, "the header %s follows from the body, expected it to be left out", name)
+			d.Wrong(m.Key, "the header %s follows from the body, expected it to be left out", name)
 		}
-		v := d.template(m.value, names)
-		if strings.ContainsAny(m.value.Value, "\r\n") {
-			d.wrong(m.value, "the value of the header has a line break, expected one line")
+		v := d.template(m.Value, names)
+		if strings.ContainsAny(m.Value.Value, "\r\n") {
+			d.Wrong(m.Value, "the value of the header has a line break, expected one line")
 		}
-		headers = append(headers, Header{Pos: d.pos(m.key), Name: m.key.Value, Value: v})
+		headers = append(headers, Header{Pos: d.Pos(m.Key), Name: m.Key.Value, Value: v})
 	}
 	return headers
 }
@@ -91,13 +91,13 @@ func isToken(s string) bool {
 
 // template reads a scalar with ${...} parts.
 func (d *decoder) template(n node, names value.Names) *value.Template {
-	text, ok := d.scalar(n, "text")
+	text, ok := d.Scalar(n, "text")
 	if !ok {
 		return nil
 	}
 	t, err := d.compiler(names).Template(text)
 	if err != nil {
-		d.expression(n, err)
+		d.Expression(n, err)
 		return nil
 	}
 	return t
@@ -108,81 +108,47 @@ func (d *decoder) compiler(names value.Names) *value.Compiler {
 }
 
 func (d *decoder) auth(n node, names value.Names) *Auth {
-	a := &Auth{Pos: d.pos(n)}
-	found, known := d.mapping(n, "authentication",
-		field{"basic", func(n node) {
-			found, known := d.mapping(n, "a login",
-				field{"user", func(n node) { a.User = d.template(n, names) }},
-				field{"password", func(n node) { a.Password = d.template(n, names) }})
+	a := &Auth{Pos: d.Pos(n)}
+	found, known := d.Mapping(n, "authentication",
+		document.Key("basic", func(n node) {
+			found, known := d.Mapping(n, "a login",
+				document.Key("user", func(n node) { a.User = d.template(n, names) }),
+				document.Key("password", func(n node) { a.Password = d.template(n, names) }))
 			if known && len(found) < 2 {
-				d.wrong(n, "user or password is missing, expected both: basic: {user: ann, password: \"${env.PASSWORD}\"}")
+				d.Wrong(n, "user or password is missing, expected both: basic: {user: ann, password: \"${env.PASSWORD}\"}")
 			}
-		}},
-		field{"bearer", func(n node) { a.Token = d.template(n, names) }},
+		}),
+
+		document.Key("bearer", func(n node) { a.Token = d.template(n, names) }),
 	)
-	d.exactlyOne(n, found, known, "basic", "bearer")
+	d.ExactlyOne(n, found, known, "basic", "bearer")
 	return a
 }
 
 func (d *decoder) tls(n node) (TLS, bool) {
-	t := TLS{Pos: d.pos(n)}
-	found, known := d.mapping(n, "TLS settings",
-		field{"ca_file", into(&t.CAFile, d.file)},
-		field{"cert_file", into(&t.CertFile, d.file)},
-		field{"key_file", into(&t.KeyFile, d.file)},
-		field{"server_name", into(&t.ServerName, func(n node) (string, bool) { return d.constant(n, "the name in the target's certificate") })},
-		field{"insecure_skip_verify", into(&t.InsecureSkipVerify, d.boolean)},
+	t := TLS{Pos: d.Pos(n)}
+	found, known := d.Mapping(n, "TLS settings",
+		document.Key("ca_file", document.Into(&t.CAFile, d.FileName)),
+		document.Key("cert_file", document.Into(&t.CertFile, d.FileName)),
+		document.Key("key_file", document.Into(&t.KeyFile, d.FileName)),
+		document.Key("server_name", document.Into(&t.ServerName, func(n node) (string, bool) { return d.Constant(n, "the name in the target's certificate") })),
+		document.Key("insecure_skip_verify", document.Into(&t.InsecureSkipVerify, d.Boolean)),
 	)
 	_, cert := found["cert_file"]
 	_, key := found["key_file"]
 	if known && cert != key {
-		d.wrong(n, "cert_file and key_file belong together, expected both or none")
+		d.Wrong(n, "cert_file and key_file belong together, expected both or none")
 	}
 	if t.CAFile != "" {
 		pem, err := os.ReadFile(t.CAFile)
 		if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
-			d.wrong(found["ca_file"].value, "%s has no certificate in it, expected PEM", t.CAFile)
+			d.Wrong(found["ca_file"].Value, "%s has no certificate in it, expected PEM", t.CAFile)
 		}
 	}
 	if t.CertFile != "" && t.KeyFile != "" {
 		if _, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile); err != nil {
-			d.wrong(found["cert_file"].value, "loading the certificate %s with its key: %s", t.CertFile, oneLine(err.Error()))
+			d.Wrong(found["cert_file"].Value, "loading the certificate %s with its key: %s", t.CertFile, document.OneLine(err.Error()))
 		}
 	}
 	return t, true
-}
-
-// file reads the name of a file, resolves it against the plan's folder and sees that it can be read.
-func (d *decoder) file(n node) (string, bool) {
-	name, ok := d.constant(n, "the name of a file, relative to the plan")
-	if !ok {
-		return "", false
-	}
-	if name == "" {
-		d.wrong(n, "the name of the file is empty, expected one relative to the plan")
-		return "", false
-	}
-	path := d.resolve(name)
-	f, err := os.Open(path)
-	if err == nil {
-		var info os.FileInfo
-		if info, err = f.Stat(); err == nil && !info.Mode().IsRegular() {
-			err = fmt.Errorf("%s is not a regular file", path)
-		}
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-	}
-	if err != nil {
-		d.wrong(n, "reading the file: %s, expected a file relative to the plan", oneLine(err.Error()))
-		return "", false
-	}
-	return path, true
-}
-
-func (d *decoder) resolve(name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(filepath.Dir(d.source.file), name)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"tidegauge/engine/document"
 )
 
 // Runs reports whether a task is part of the test by Locust's rules of tags: it needs at least one of Tags, if there are
@@ -25,13 +27,13 @@ func (t *Test) TakesPart(c *UserClass) bool {
 }
 
 func (d *decoder) tests(n node, p *Plan) []Test {
-	members, ok := d.members(n, "a mapping of test names to tests")
+	members, ok := d.Members(n, "a mapping of test names to tests")
 	if ok && len(members) == 0 {
-		d.wrong(n, "there is no test, expected at least one: tests: {load: {arrivals: 10/s, duration: 1m}}")
+		d.Wrong(n, "there is no test, expected at least one: tests: {load: {arrivals: 10/s, duration: 1m}}")
 	}
 	all := make([]Test, 0, len(members))
 	for _, m := range members {
-		d.keyName(m.key)
+		d.keyName(m.Key)
 		all = append(all, d.test(m, p))
 	}
 	return all
@@ -40,35 +42,36 @@ func (d *decoder) tests(n node, p *Plan) []Test {
 var types = []string{string(Load), string(Stress), string(Spike), string(Soak)}
 
 func (d *decoder) test(m member, p *Plan) Test {
-	n := m.value
-	t := Test{Pos: d.pos(m.key), Name: m.key.Value, Type: Load, StopTimeout: DefaultStopTimeout}
+	n := m.Value
+	t := Test{Pos: d.Pos(m.Key), Name: m.Key.Value, Type: Load, StopTimeout: DefaultStopTimeout}
 	l := load{d: d, test: n}
 	var process string
 	var arrivals, users node
-	found, known := d.mapping(n, "a test",
-		field{"type", func(n node) { t.Type = d.testType(n) }},
-		field{"arrivals", func(n node) { arrivals = n }},
-		field{"users", func(n node) { users = n }},
-		field{"spawn_rate", into(&l.spawn, d.perSecond)},
-		field{"duration", into(&l.duration, d.positive)},
-		field{"max_users", into(&t.Shape.MaxUsers, d.whole(1, maxUsers))},
-		field{"arrival_process", into(&process, func(n node) (string, bool) {
-			return d.choice(n, "arrival process", []string{"regular", "poisson"})
-		})},
-		field{"classes", into(&t.Classes, d.words("class names"))},
-		field{"tags", into(&t.Tags, d.tags)},
-		field{"exclude_tags", into(&t.ExcludeTags, d.tags)},
-		field{"stop_timeout", into(&t.StopTimeout, d.duration)},
-		field{"objectives", func(n node) { t.Objectives = d.objectives(n, p) }},
+	found, known := d.Mapping(n, "a test",
+		document.Key("type", func(n node) { t.Type = d.testType(n) }),
+		document.Key("arrivals", func(n node) { arrivals = n }),
+		document.Key("users", func(n node) { users = n }),
+		document.Key("spawn_rate", document.Into(&l.spawn, d.perSecond)),
+		document.Key("duration", document.Into(&l.duration, d.Positive)),
+		document.Key("max_users", document.Into(&t.Shape.MaxUsers, d.Whole(1, maxUsers))),
+		document.Key("arrival_process", document.Into(&process, func(n node) (string, bool) {
+			return d.Choice(n, "arrival process", []string{"regular", "poisson"})
+		})),
+
+		document.Key("classes", document.Into(&t.Classes, d.Words("class names"))),
+		document.Key("tags", document.Into(&t.Tags, d.tags)),
+		document.Key("exclude_tags", document.Into(&t.ExcludeTags, d.tags)),
+		document.Key("stop_timeout", document.Into(&t.StopTimeout, d.Duration)),
+		document.Key("objectives", func(n node) { t.Objectives = d.objectives(n, p) }),
 	)
 	if length, ok := found["duration"]; ok {
 		l.length = &length
 	}
 	t.Shape.Poisson = process == "poisson"
-	before := len(d.errs)
-	switch l.key = d.exactlyOne(n, found, known, "arrivals", "users"); l.key {
+	before := d.Count()
+	switch l.key = d.ExactlyOne(n, found, known, "arrivals", "users"); l.key {
 	case "arrivals":
-		l.amount = d.rate
+		l.amount = d.Rate
 		d.meaningless(found, "the number of users follows from the arrivals; max_users bounds it", "spawn_rate")
 		t.Shape.Model = Open
 		d.shape(&t, l, arrivals)
@@ -84,19 +87,19 @@ func (d *decoder) test(m member, p *Plan) Test {
 		d.shape(&t, l, users)
 	}
 	if len(p.Classes) > 0 {
-		d.completeTest(&t, p, found, n, l.key != "" && len(d.errs) == before)
+		d.completeTest(&t, p, found, n, l.key != "" && d.Count() == before)
 	}
 	return t
 }
 
 func (d *decoder) testType(n node) Type {
-	text, ok := d.constant(n, oneOf(types))
+	text, ok := d.Constant(n, document.OneOf(types))
 	switch {
 	case !ok:
 	case text == "recovery":
-		d.wrong(n, "type recovery is not supported by this version, which has %s", list(types))
+		d.Wrong(n, "type recovery is not supported by this version, which has %s", document.List(types))
 	default:
-		text, _ = d.choice(n, "type", types)
+		text, _ = d.Choice(n, "type", types)
 		return Type(text)
 	}
 	return Load
@@ -106,28 +109,16 @@ func (d *decoder) testType(n node) Type {
 func (d *decoder) meaningless(found map[string]member, why string, keys ...string) {
 	for _, key := range keys {
 		if m, ok := found[key]; ok {
-			d.wrong(m.key, "%s has no meaning here: %s, expected it to be left out", key, why)
+			d.Wrong(m.Key, "%s has no meaning here: %s, expected it to be left out", key, why)
 		}
-	}
-}
-
-func (d *decoder) words(what string) func(node) ([]string, bool) {
-	return func(n node) ([]string, bool) {
-		var words []string
-		for _, item := range d.items(n, what) {
-			if word, ok := d.scalar(item, "one of the "+what); ok {
-				words = append(words, word)
-			}
-		}
-		return words, true
 	}
 }
 
 func (d *decoder) shape(t *Test, l load, n node) {
-	t.Shape.Pos = d.pos(n)
-	before := len(d.errs)
+	t.Shape.Pos = d.Pos(n)
+	before := d.Count()
 	stages := l.stages(n)
-	if len(d.errs) > before || stages == nil || !l.check(n, stages) {
+	if d.Count() > before || stages == nil || !l.check(n, stages) {
 		return
 	}
 	t.Shape.Stages = slices.DeleteFunc(stages, func(s Stage) bool { return s.Over == 0 && s.From == s.To })
@@ -150,7 +141,7 @@ func (p *Plan) complete(t *Test) []problem {
 			taking = append(taking, c)
 			weight, count = weight+c.Weight, count+c.Fixed
 			if c.Fixed > 0 && t.Shape.Model == Open {
-				problems = append(problems, problem{"arrivals", -1, fmt.Sprintf("the class %s has a fixed number of users, which has no meaning with arrivals, expected classes without fixed, or users", quoted(c.Name))})
+				problems = append(problems, problem{"arrivals", -1, fmt.Sprintf("the class %s has a fixed number of users, which has no meaning with arrivals, expected classes without fixed, or users", document.Quoted(c.Name))})
 			}
 		}
 	}
@@ -160,7 +151,7 @@ func (p *Plan) complete(t *Test) []problem {
 		if len(t.Tags) == 0 {
 			key = "exclude_tags"
 		}
-		problems = append(problems, problem{key, -1, "the tags leave no task to run, expected at least one; the tags there are: " + list(p.tags())})
+		problems = append(problems, problem{key, -1, "the tags leave no task to run, expected at least one; the tags there are: " + document.List(p.tags())})
 	case len(taking) == 0:
 		problems = append(problems, problem{"classes", -1, "there is no task to run"})
 	case weight == 0 && count == 0:
@@ -190,7 +181,7 @@ func (p *Plan) completeUsers(t *Test, taking []*UserClass) []problem {
 	if s.Model == Open {
 		key = "max_users"
 	}
-	return []problem{{key, -1, fmt.Sprintf("up to %d users, but the data set %s has %d rows and gives each user one of its own (order: unique), expected more rows, fewer users or another order", s.peakUsers(), quoted(scarce), rows)}}
+	return []problem{{key, -1, fmt.Sprintf("up to %d users, but the data set %s has %d rows and gives each user one of its own (order: unique), expected more rows, fewer users or another order", s.peakUsers(), document.Quoted(scarce), rows)}}
 }
 
 // unknownWords finds classes and tags that the plan does not have.
@@ -199,7 +190,7 @@ func (p *Plan) unknownWords(t *Test) []problem {
 	unknown := func(key, kind string, words, known []string) {
 		for i, word := range words {
 			if !slices.Contains(known, word) {
-				problems = append(problems, problem{key, i, unknownName(kind, word, known)})
+				problems = append(problems, problem{key, i, document.UnknownName(kind, word, known)})
 			}
 		}
 	}
@@ -235,12 +226,12 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 	for _, problem := range problems {
 		at := n
 		if m, ok := found[problem.key]; ok {
-			at = m.value
+			at = m.Value
 			if problem.item >= 0 && problem.item < len(at.Content) {
-				at = follow(at.Content[problem.item], indexed(at.path, problem.item))
+				at = document.Follow(at.Content[problem.item], document.Indexed(at.Path, problem.item))
 			}
 		}
-		d.wrong(at, "%s", problem.message)
+		d.Wrong(at, "%s", problem.message)
 	}
 	if len(problems) > 0 {
 		return
@@ -248,7 +239,7 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 	requests := p.requests(t)
 	for i := range t.Objectives {
 		if o := &t.Objectives[i]; !o.concerns(requests) {
-			d.report(o.Pos, below(n.path, "objectives"), "no request of the test %s matches %s, expected one that it sends", quoted(t.Name), quoted(o.Text))
+			d.Report(o.Pos, document.Below(n.Path, "objectives"), "no request of the test %s matches %s, expected one that it sends", document.Quoted(t.Name), document.Quoted(o.Text))
 		}
 	}
 	own := t.Objectives

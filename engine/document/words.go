@@ -1,13 +1,13 @@
-package plan
+package document
 
 import (
 	"fmt"
 	"strings"
 )
 
-// nearest returns the candidate that is most likely meant by a word, or "" if none is near: one letter of three may be
+// Nearest returns the candidate that is most likely meant by a word, or "" if none is near: one letter of three may be
 // wrong. Only so many candidates are looked at, and no long ones.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	const most, longest = 200, 64
 	best, least := "", 0
 	for _, c := range candidates[:min(len(candidates), most)] {
@@ -47,18 +47,19 @@ func distance(a, b []rune) int {
 	return row[len(b)]
 }
 
-// list joins words for a sentence: a, b and c.
-func list(words []string) string { return join(words, "and") }
+// List joins words for a sentence: a, b and c.
+func List(words []string) string { return Join(words, "and") }
 
-// oneOf joins words for a sentence: one of a, b and c; a single one stands for itself.
-func oneOf(words []string) string {
+// OneOf joins words for a sentence: one of a, b and c; a single one stands for itself.
+func OneOf(words []string) string {
 	if len(words) == 1 {
 		return words[0]
 	}
-	return "one of " + join(words, "or")
+	return "one of " + Join(words, "or")
 }
 
-func join(words []string, last string) string {
+// Join joins words for a sentence, the last two by a word; of many words only the first are named.
+func Join(words []string, last string) string {
 	const most = 40
 	if len(words) > most {
 		words = append(append([]string(nil), words[:most]...), fmt.Sprintf("%d more", len(words)-most))
@@ -72,17 +73,17 @@ func join(words []string, last string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " " + last + " " + words[len(words)-1]
 }
 
-// unknownName says that a name is not one of those there are, and which was probably meant.
-func unknownName(kind, name string, known []string) string {
-	if near := nearest(name, known); near != "" {
-		return fmt.Sprintf("unknown %s %s, did you mean %s?", kind, quoted(name), quoted(near))
+// UnknownName says that a name is not one of those there are, and which was probably meant.
+func UnknownName(kind, name string, known []string) string {
+	if near := Nearest(name, known); near != "" {
+		return fmt.Sprintf("unknown %s %s, did you mean %s?", kind, Quoted(name), Quoted(near))
 	}
 	all := make([]string, len(known))
 	for i, k := range known {
-		all[i] = quoted(k)
+		all[i] = Quoted(k)
 	}
 	if len(all) == 0 {
-		return fmt.Sprintf("unknown %s %s, and the plan has none", kind, quoted(name))
+		return fmt.Sprintf("unknown %s %s, and there is none", kind, Quoted(name))
 	}
-	return fmt.Sprintf("unknown %s %s, expected %s", kind, quoted(name), oneOf(all))
+	return fmt.Sprintf("unknown %s %s, expected %s", kind, Quoted(name), OneOf(all))
 }

@@ -1,4 +1,4 @@
-package plan
+package document
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 )
 
 func TestQuantities(t *testing.T) {
-	duration := func(s string) (any, error) { return orNil(parseDuration(s)) }
-	rate := func(s string) (any, error) { return orNil(parseRate(s)) }
-	ratio := func(s string) (any, error) { return orNil(parseRatio(s)) }
-	size := func(s string) (any, error) { return orNil(parseSize(s)) }
-	whole := func(s string) (any, error) { return orNil(parseWhole(-3, 1000)(s)) }
+	duration := func(s string) (any, error) { return orNil(ParseDuration(s)) }
+	rate := func(s string) (any, error) { return orNil(ParseRate(s)) }
+	ratio := func(s string) (any, error) { return orNil(ParseRatio(s)) }
+	size := func(s string) (any, error) { return orNil(ParseSize(s)) }
+	whole := func(s string) (any, error) { return orNil(ParseWhole(-3, 1000)(s)) }
 	for _, c := range []struct {
 		parse func(string) (any, error)
 		text  string
@@ -22,7 +22,7 @@ func TestQuantities(t *testing.T) {
 		{duration, "1h30m", 90 * time.Minute},
 		{duration, "1.5d", 36 * time.Hour},
 		{duration, "1d12h", 36 * time.Hour},
-		{duration, "366d", maxDuration},
+		{duration, "366d", MaxDuration},
 		{duration, "0", time.Duration(0)},
 		{duration, "10", "has no unit"},
 		{duration, "1e3", "has no unit"},
@@ -78,7 +78,7 @@ func TestQuantities(t *testing.T) {
 	} {
 		got, err := c.parse(c.text)
 		if message, wrong := c.want.(string); wrong {
-			if want := quoted(strings.TrimSpace(c.text)) + " " + message; err == nil || !strings.HasSuffix(err.Error(), message) {
+			if want := Quoted(strings.TrimSpace(c.text)) + " " + message; err == nil || !strings.HasSuffix(err.Error(), message) {
 				t.Errorf("%q: %v, %v, want the error %s", c.text, got, err, want)
 			}
 			continue
@@ -102,7 +102,7 @@ func TestNearest(t *testing.T) {
 		"timout": "timeout", "tiemout": "timeout", "Timeout": "timeout", "heders": "headers", "jsn": "json", "pots": "post",
 		"x": "", "": "", "entirely": "", "GET": "get", "aut": "auth", strings.Repeat("post", 100): "",
 	} {
-		if got := nearest(word, keys); got != want {
+		if got := Nearest(word, keys); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
 		}
 	}
@@ -118,7 +118,7 @@ func TestNearest(t *testing.T) {
 	for i := range many {
 		many[i] = fmt.Sprintf("name %d", i)
 	}
-	if got := unknownName("name", "zzz", many); !strings.HasSuffix(got, `"name 39" or 60 more`) {
+	if got := UnknownName("name", "zzz", many); !strings.HasSuffix(got, `"name 39" or 60 more`) {
 		t.Errorf("unknownName of many: %s", got)
 	}
 }

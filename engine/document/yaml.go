@@ -1,4 +1,4 @@
-package plan
+package document
 
 import (
 	"bytes"
@@ -12,40 +12,37 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The bounds of a plan. They are far above what anybody writes, and keep what a file can cost in time and memory small.
+// The bounds of a document. They are far above what anybody writes, and keep what a file can cost in time and memory small.
 const (
 	maxSource = 1 << 20 // bytes
 	maxNodes  = 50_000  // nodes, with aliases written out
 	maxDepth  = 60      // of nesting
 )
 
-const minimalPlan = `a minimal plan is
-    target: {base_url: "http://localhost:8000"}
-    classes: {User: {tasks: [{get: /}]}}
-    tests: {load: {arrivals: 10/s, duration: 1m}}`
-
-// document returns the root of the one YAML document that a plan is, or nil after reporting why there is none.
-func (d *decoder) document() *yaml.Node {
+// document returns the root of the one YAML document of the file, or nil: then why there is none was reported, unless it may be empty.
+func (d *Decoder) document() *yaml.Node {
 	begin := Pos{Line: 1, Column: 1}
 	if len(d.source.text) > maxSource {
-		d.report(begin, "", "the file has %d bytes, expected a plan of at most %d", len(d.source.text), maxSource)
+		d.Report(begin, "", "the file has %d bytes, expected a %s of at most %d", len(d.source.text), d.options.Kind, maxSource)
 		return nil
 	}
 	if at, why := d.source.unreadable(); at >= 0 {
-		d.report(d.source.pos(at), "", "%s", why)
+		d.Report(d.source.pos(at), "", "%s", why)
 		return nil
 	}
-	documents, err := decodeYAML(d.source.text, 2)
+	documents, err := Decode(d.source.text, 2)
 	if err != nil {
 		d.syntaxError(err)
 		return nil
 	}
-	if len(documents) == 0 || isNull(documents[0].Content[0]) {
-		d.report(begin, "", "the file is empty, expected a plan; %s", strings.Join(strings.Fields(minimalPlan), " "))
+	if len(documents) == 0 || IsNull(documents[0].Content[0]) {
+		if d.options.Hint != "" {
+			d.Report(begin, "", "the file is empty, expected a %s; %s", d.options.Kind, d.options.Hint)
+		}
 		return nil
 	}
 	if len(documents) > 1 {
-		d.report(d.source.pos(d.source.start(documents[1])), "", "a second document begins here, expected one plan in a file (one plan can name any number of tests)")
+		d.Report(d.source.pos(d.source.start(documents[1])), "", "a second document begins here, expected one %s in a file", d.options.Kind)
 	}
 	root := documents[0].Content[0]
 	if !d.bounded(root) {
@@ -54,8 +51,8 @@ func (d *decoder) document() *yaml.Node {
 	return root
 }
 
-// decodeYAML reads at most limit documents.
-func decodeYAML(text []byte, limit int) (documents []*yaml.Node, err error) {
+// Decode reads at most limit documents.
+func Decode(text []byte, limit int) (documents []*yaml.Node, err error) {
 	// The library panics on some malformed comments.
 	defer func() {
 		if r := recover(); r != nil {
@@ -86,7 +83,7 @@ var (
 
 // syntaxError reports what the YAML library said. Its line is often the beginning of the surrounding block, or missing, so
 // the line is looked for: the one after the longest beginning of the file that is correct YAML.
-func (d *decoder) syntaxError(err error) {
+func (d *Decoder) syntaxError(err error) {
 	message := yamlPrefix.ReplaceAllString(err.Error(), "")
 	line := 1
 	if m := yamlPrefix.FindStringSubmatch(err.Error()); m != nil && m[1] != "" {
@@ -94,7 +91,7 @@ func (d *decoder) syntaxError(err error) {
 	}
 	if m := unknownAnchor.FindStringSubmatch(message); m != nil {
 		if at := bytes.Index(d.source.text, []byte("*"+m[1])); at >= 0 {
-			d.report(d.source.pos(at), "", "*%s refers to nothing, expected an anchor &%s before it", m[1], m[1])
+			d.Report(d.source.pos(at), "", "*%s refers to nothing, expected an anchor &%s before it", m[1], m[1])
 			return
 		}
 	}
@@ -103,11 +100,11 @@ func (d *decoder) syntaxError(err error) {
 	}
 	text := string(d.source.line(line))
 	column := 1 + len(text) - len(strings.TrimLeft(text, " "))
-	d.report(d.source.pos(d.source.offset(line, column)), "", "not YAML: %s%s", message, syntaxHint(message, text))
+	d.Report(d.source.pos(d.source.offset(line, column)), "", "not YAML: %s%s", message, syntaxHint(message, text))
 }
 
 // firstWrongLine returns the number of the line with which the text stops being YAML, or 0 if that takes too long to find.
-func (d *decoder) firstWrongLine() int {
+func (d *Decoder) firstWrongLine() int {
 	budget, count := 4*maxSource, len(d.source.lines)
 	// right reports whether the first so many lines are YAML. They are not from the mistake on, and also where something
 	// of several lines has only begun.
@@ -116,7 +113,7 @@ func (d *decoder) firstWrongLine() int {
 		if budget -= end; budget < 0 {
 			return false
 		}
-		_, err := decodeYAML(d.source.text[:end], 2)
+		_, err := Decode(d.source.text[:end], 2)
 		return err == nil
 	}
 	low, high := 0, count
@@ -174,7 +171,7 @@ func syntaxHint(message, line string) string {
 
 // bounded reports whether the tree, with aliases written out, is of sensible size; if not, it says where it is not.
 // Everything that walks the tree afterwards can rely on it.
-func (d *decoder) bounded(root *yaml.Node) bool {
+func (d *Decoder) bounded(root *yaml.Node) bool {
 	nodes := 0
 	open := map[*yaml.Node]bool{} // anchors that are being written out
 	outermost := root             // the alias that is
@@ -184,17 +181,17 @@ func (d *decoder) bounded(root *yaml.Node) bool {
 		nodes++
 		switch {
 		case depth > maxDepth:
-			d.report(at, "", "nested more than %d deep, expected a plan", maxDepth)
+			d.Report(at, "", "nested more than %d deep, expected a %s", maxDepth, d.options.Kind)
 			return false
 		case nodes > maxNodes:
 			if len(open) > 0 {
 				at = d.source.pos(d.source.start(outermost))
 			}
-			d.report(at, "", "the plan has more than %d values with its aliases written out, expected fewer", maxNodes)
+			d.Report(at, "", "the %s has more than %d values with its aliases written out, expected fewer", d.options.Kind, maxNodes)
 			return false
 		case n.Kind == yaml.AliasNode:
 			if open[n.Alias] {
-				d.report(at, "", "*%s contains itself, expected an alias of something that ends", n.Value)
+				d.Report(at, "", "*%s contains itself, expected an alias of something that ends", n.Value)
 				return false
 			}
 			if len(open) == 0 {
@@ -204,7 +201,7 @@ func (d *decoder) bounded(root *yaml.Node) bool {
 			defer delete(open, n.Alias)
 			return walk(n.Alias, depth+1)
 		case n.Style&yaml.TaggedStyle != 0 && !strings.HasPrefix(n.Tag, "!!"):
-			d.report(at, "", "the tag %s has no meaning in a plan, expected none", quoted(n.Tag))
+			d.Report(at, "", "the tag %s has no meaning in a %s, expected none", Quoted(n.Tag), d.options.Kind)
 		}
 		for _, c := range n.Content {
 			if !walk(c, depth+1) {

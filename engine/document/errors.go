@@ -1,11 +1,14 @@
-package plan
+package document
 
 import (
 	"fmt"
 	"strings"
 )
 
-// Error is one mistake of a plan.
+// Pos is a place in a file; lines and columns count from 1.
+type Pos struct{ Line, Column int }
+
+// Error is one mistake of a document.
 type Error struct {
 	File    string
 	Pos     Pos
@@ -21,7 +24,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s: %s", e.File, e.Pos.Line, e.Pos.Column, e.Path, e.Message)
 }
 
-// Errors are all the mistakes of a plan, in the order of the file.
+// Errors are all the mistakes of a document, in the order of the file.
 type Errors []*Error
 
 // Error returns one line for each.

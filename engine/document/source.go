@@ -1,4 +1,4 @@
-package plan
+package document
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// source is the text of a plan and where its lines begin. Its lines end in \n and it has no byte order mark: neither moves
+// source is the text of a document and where its lines begin. Its lines end in \n and it has no byte order mark: neither moves
 // a line or a column.
 type source struct {
 	file  string
@@ -145,7 +145,7 @@ func spaceEnd(text []byte, i int) int {
 	return i
 }
 
-// unreadable returns the offset of the first character that a plan may not have, and what is wrong with it; -1 if there is
+// unreadable returns the offset of the first character that a document may not have, and what is wrong with it; -1 if there is
 // none. It is stricter than YAML with line ends, so that a line is what an editor calls a line.
 func (s *source) unreadable() (offset int, why string) {
 	for i := 0; i < len(s.text); {
