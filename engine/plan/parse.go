@@ -22,12 +22,14 @@ const (
 	maxWeight = 1_000_000
 )
 
-// What is said of mistakes in a plan.
-type (
-	Error  = document.Error  // one mistake
-	Errors = document.Errors // all of them
-	Pos    = document.Pos    // where one is
-)
+// Error is one mistake of a plan.
+type Error = document.Error
+
+// Errors are all the mistakes of a plan, in the order of the file.
+type Errors = document.Errors
+
+// Pos is a place in the plan's file.
+type Pos = document.Pos
 
 type (
 	node   = document.Node
