@@ -48,7 +48,7 @@
 //	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go
 //	8      exporters/locust             the four CSV files of Locust
 //	8      grafana                      makes dashboards of the metrics in the catalog
-//	8      exporters/prometheus         series by remote write 1.0                                           prometheus (prompb)
+//	8      exporters/prometheus         series by remote write                                               prometheus (prompb)
 //	9      exporters                    opens the outlets that a command line names
 //	10     cmd/tidegauge/internal/app   puts the command together
 //	11     cmd/tidegauge                the binary; one file per subcommand                                  cobra

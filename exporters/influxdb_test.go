@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,33 +48,18 @@ func asVersion2(t *testing.T, s *server) *httptest.Server {
 	return front
 }
 
-// TestInfluxDBHoldsTheRun, although it is killed in the middle and comes back: values, cumulative counts, intervals and
-// their buckets exactly, quantiles within the bucket.
-func TestInfluxDBHoldsTheRun(t *testing.T) {
-	t.Parallel()
-	s := newInfluxDB(t)
-	s.start()
-	s.get("/query", url.Values{"q": {`CREATE DATABASE load`}})
-	front := asVersion2(t, s)
-	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+front.URL+"?org=ops&bucket=load&buckets=true")
-	r := l.run(map[int]func(){
-		2: func() { s.stop(syscall.SIGKILL) },
-		3: s.start,
-	})
-	complete(t, r.Outlets)
-	influxHolds(t, s, l)
-}
-
-func influxHolds(t *testing.T, s *server, l *lab) {
+// fieldsHold compares what came back, the quantiles apart, with the store: values, cumulative counts, intervals and their
+// buckets exactly, quantiles within the bucket. The key says where a field of a series is.
+func fieldsHold(t *testing.T, got, quantiles flat, l *lab, key func(labels map[string]string, field string) map[string]string) {
 	t.Helper()
-	got, quantiles := influxPoints(t, s)
 	want := flat{}
+	compared := 0
 	for _, list := range l.points() {
 		var before *store.Histogram
 		for _, at := range slices.Sorted(maps.Keys(list)) {
 			p := list[at]
 			if p.Histogram == nil {
-				want.put(field(labelsOf(p.Series), "value"), at, p.Value)
+				want.put(key(labelsOf(p.Series), "value"), at, p.Value)
 				continue
 			}
 			labels, h := labelsOf(p.Series), p.Histogram
@@ -83,26 +67,61 @@ func influxHolds(t *testing.T, s *server, l *lab) {
 			if before != nil {
 				earlier = *before
 			}
-			want.put(field(labels, "total"), at, h.Count)
-			want.put(field(labels, "count"), at, h.Count-earlier.Count)
-			want.put(field(labels, "sum"), at, h.Sum-earlier.Sum)
-			want.put(field(labels, "le_inf"), at, h.Count-earlier.Count)
+			want.put(key(labels, "total"), at, h.Count)
+			want.put(key(labels, "count"), at, h.Count-earlier.Count)
+			want.put(key(labels, "sum"), at, h.Sum-earlier.Sum)
+			want.put(key(labels, "le_inf"), at, h.Count-earlier.Count)
 			for le := 1.0 / 1024; le <= 64; le *= 2 {
-				want.put(field(labels, fmt.Sprintf("le_%v", le)), at, upTo(h, le)-upTo(&earlier, le))
+				want.put(key(labels, fmt.Sprintf("le_%v", le)), at, upTo(h, le)-upTo(&earlier, le))
 			}
 			if before != nil {
 				for name, q := range map[string]float64{"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999} {
 					low, high := bucketAt(h, before, q)
-					v, there := quantiles[seriesKey(field(labels, name))][at]
+					v, there := quantiles[seriesKey(key(labels, name))][at]
 					if there != (h.Count > before.Count) || there && (v < low*(1-1e-9) || v > high*(1+1e-9)) {
-						t.Errorf("%v: %s at %d is %v, want %v to %v", labels, name, at, v, low, high)
+						t.Errorf("%v: %s at %d is %v (there: %v), want %v to %v", labels, name, at, v, there, low, high)
 					}
+					compared++
 				}
 			}
 			before = h
 		}
 	}
 	equal(t, got, want, 1e-9)
+	if compared < 50 {
+		t.Errorf("only %d quantiles were compared", compared)
+	}
+}
+
+func influxHolds(t *testing.T, s *server, l *lab) {
+	t.Helper()
+	got, quantiles := influxPoints(t, s)
+	fieldsHold(t, got, quantiles, l, field)
+}
+
+// isQuantile reports whether a field has a value that is exact to the width of a bucket.
+func isQuantile(field string) bool {
+	return slices.Contains([]string{"p50", "p90", "p95", "p99", "p999", "min", "max"}, field)
+}
+
+// linesHold compares what a VictoriaMetrics made of Influx's lines: a field is a series, measurement_field.
+func linesHold(t *testing.T, s *server, l *lab) {
+	t.Helper()
+	named := func(labels map[string]string, field string) map[string]string {
+		m := maps.Clone(labels)
+		m["__name__"] += "_" + field
+		return m
+	}
+	got, quantiles := flat{}, flat{}
+	for key, list := range victoriaPoints(t, s) {
+		name, _, _ := strings.Cut(key[strings.Index(key, "__name__=")+len("__name__="):], ",")
+		if isQuantile(name[strings.LastIndex(name, "_")+1:]) {
+			quantiles[key] = list
+		} else {
+			got[key] = list
+		}
+	}
+	fieldsHold(t, got, quantiles, l, named)
 }
 
 func upTo(h *store.Histogram, le float64) float64 {
@@ -155,7 +174,7 @@ func influxPoints(t *testing.T, s *server) (exact, quantiles flat) {
 					continue
 				}
 				to := exact
-				if name[0] == 'p' || name == "min" || name == "max" {
+				if isQuantile(name) {
 					to = quantiles
 				}
 				to.put(field(labels, name), at, v)
@@ -168,7 +187,8 @@ func influxPoints(t *testing.T, s *server) (exact, quantiles flat) {
 // TestInfluxDBDropsPoints: what a partial write says is in the books. The field value of one measurement is an integer there.
 func TestInfluxDBDropsPoints(t *testing.T) {
 	t.Parallel()
-	s := newInfluxDB(t)
+	s, err := newInfluxDB(t)
+	skip(t, err)
 	s.start()
 	s.get("/query", url.Values{"q": {`CREATE DATABASE load`}})
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url()+"/write?db=load", strings.NewReader("tidegauge_users value=1i\n"))
@@ -184,7 +204,7 @@ func TestInfluxDBDropsPoints(t *testing.T) {
 	}
 	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+asVersion2(t, s).URL+"?org=ops&bucket=load")
 	lost := uint64(0)
-	b := l.run(nil).Outlets[0]
+	b := l.run(2*time.Second, nil).Outlets[0]
 	for key, list := range l.points() {
 		if strings.Contains(key, "__name__=tidegauge_users,") {
 			lost += uint64(len(list))
@@ -202,25 +222,6 @@ func TestInfluxDBDropsPoints(t *testing.T) {
 	}
 	if arrived-1 != b.Sent { // and the one that was there before
 		t.Errorf("%d points arrived, the books say %d", arrived-1, b.Sent)
-	}
-}
-
-// TestVictoriaMetricsTakesInfluxLines by /api/v2/write; a value is there as measurement_field.
-func TestVictoriaMetricsTakesInfluxLines(t *testing.T) {
-	t.Parallel()
-	s := newVictoriaMetrics(t)
-	s.start()
-	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+s.url()+"?org=ops&bucket=load")
-	r := l.run(nil)
-	complete(t, r.Outlets)
-	sum := 0.0
-	for key, list := range victoriaPoints(t, s) {
-		if strings.Contains(key, "__name__=tidegauge_response_time_seconds_total") {
-			sum += slices.Max(slices.Collect(maps.Values(list)))
-		}
-	}
-	if sum != float64(r.Total.Count) {
-		t.Errorf("%v observations in VictoriaMetrics, %d in the report", sum, r.Total.Count)
 	}
 }
 

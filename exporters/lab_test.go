@@ -34,6 +34,19 @@ type lab struct {
 	notes []string
 }
 
+// messages returns what people have been told of an outlet.
+func (l *lab) messages(of string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []string
+	for _, text := range l.notes {
+		if rest, ok := strings.CutPrefix(text, "outlet "+of+": "); ok {
+			list = append(list, rest)
+		}
+	}
+	return list
+}
+
 func openLab(t *testing.T, dir string, within time.Duration, specs ...string) *lab {
 	t.Helper()
 	l := &lab{t: t}
@@ -88,7 +101,7 @@ classes:
   Loser:
     tasks: [{get: /missing}]
 objectives: [p95 < 2s]
-tests: {load: {arrivals: 150/s, duration: 4s, max_users: 50}}
+tests: {load: {arrivals: 150/s, duration: %v, max_users: 50}}
 `
 
 // during is a sink that does something at a snapshot, beside the run.
@@ -106,8 +119,8 @@ func (d *during) Consume(context.Context, *measure.Snapshot) error {
 	return nil
 }
 
-// run makes a run of four seconds. What happens meanwhile is by snapshot, one a second from 1.
-func (l *lab) run(meanwhile map[int]func()) *report.Report {
+// run makes a run. What happens meanwhile is by snapshot, one a second from 1.
+func (l *lab) run(lasting time.Duration, meanwhile map[int]func()) *report.Report {
 	l.t.Helper()
 	var n atomic.Uint64
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -121,7 +134,7 @@ func (l *lab) run(meanwhile map[int]func()) *report.Report {
 		}
 	}))
 	defer target.Close()
-	p, err := plan.Parse("mixed.yaml", fmt.Appendf(nil, labPlan, target.URL), plan.Options{})
+	p, err := plan.Parse("mixed.yaml", fmt.Appendf(nil, labPlan, target.URL, lasting), plan.Options{})
 	if err != nil {
 		l.t.Fatal(err)
 	}

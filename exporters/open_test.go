@@ -67,7 +67,7 @@ func TestOptionsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, option := range []string{"timeout=", "token_file=", "header.", "ca=", "cert=", "key=", "server_name=", "insecure_skip_verify=", "histograms=", "org=", "bucket=", "buckets="} {
+	for _, option := range []string{"timeout=", "token_file=", "header.", "ca=", "cert=", "key=", "server_name=", "insecure_skip_verify=", "histograms=", "protocol=", "org=", "bucket=", "buckets="} {
 		if !strings.Contains(string(text), "`"+option) && !strings.Contains(string(text), option) {
 			t.Errorf("README.md says nothing of the option %s", option)
 		}

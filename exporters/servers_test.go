@@ -47,15 +47,31 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// need skips the test, or fails it in CI, when a server is not installed.
-func need(t *testing.T, binary string) {
+// missing says that a program is not installed: that fails in CI, and is not tested elsewhere.
+type missing struct{ program, install string }
+
+func (m *missing) Error() string {
+	return fmt.Sprintf("NOT TESTED: %s is not installed: %s", m.program, m.install)
+}
+
+// skip skips the test, or fails it in CI, when a program is missing.
+func skip(t *testing.T, err error) {
 	t.Helper()
-	if _, err := exec.LookPath(binary); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed, and CI has to have it", binary)
-		}
-		t.Skipf("NOT TESTED: %s is not installed (apt-get install prometheus victoria-metrics influxdb)", binary)
+	if err == nil {
+		return
 	}
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("%v; CI has to have it", err)
+	}
+	t.Skip(err)
+}
+
+func find(program, pkg string) (string, error) {
+	path, err := exec.LookPath(program)
+	if err != nil {
+		return "", &missing{program, "apt-get install " + pkg}
+	}
+	return path, nil
 }
 
 func freeAddress(t *testing.T) string {
@@ -108,34 +124,26 @@ func (s *server) stop(with syscall.Signal) {
 
 func (s *server) url() string { return "http://" + s.address }
 
-func newPrometheus(t *testing.T, features string) *server {
-	need(t, "prometheus")
-	dir := t.TempDir()
-	config := dir + "/prometheus.yml"
-	if err := os.WriteFile(config, []byte("global: {}\n"), 0o600); err != nil {
-		t.Fatal(err)
+func newVictoriaMetrics(t *testing.T) (*server, error) {
+	t.Helper()
+	binary, err := find("victoria-metrics", "victoria-metrics")
+	if err != nil {
+		return nil, err
 	}
-	s := &server{t: t, binary: "prometheus", address: freeAddress(t), ready: "/-/ready"}
-	s.args = []string{
-		"--config.file=" + config, "--storage.tsdb.path=" + dir + "/data", "--web.listen-address=" + s.address,
-		"--web.enable-remote-write-receiver", "--enable-feature=" + features, "--log.level=warn",
-	}
-	t.Cleanup(func() { s.stop(syscall.SIGKILL) })
-	return s
-}
-
-func newVictoriaMetrics(t *testing.T) *server {
-	need(t, "victoria-metrics")
-	s := &server{t: t, binary: "victoria-metrics", address: freeAddress(t), ready: "/health"}
+	s := &server{t: t, binary: binary, address: freeAddress(t), ready: "/health"}
 	s.args = []string{"-storageDataPath=" + t.TempDir(), "-httpListenAddr=" + s.address, "-loggerLevel=WARN", "-memory.allowedBytes=64MB", "-retentionPeriod=10y"}
 	t.Cleanup(func() { s.stop(syscall.SIGKILL) })
-	return s
+	return s, nil
 }
 
-func newInfluxDB(t *testing.T) *server {
-	need(t, "influxd")
+func newInfluxDB(t *testing.T) (*server, error) {
+	t.Helper()
+	binary, err := find("influxd", "influxdb")
+	if err != nil {
+		return nil, err
+	}
 	dir := t.TempDir()
-	s := &server{t: t, binary: "influxd", address: freeAddress(t), ready: "/ping"}
+	s := &server{t: t, binary: binary, address: freeAddress(t), ready: "/ping"}
 	config := fmt.Sprintf(`reporting-disabled = true
 bind-address = %q
 [meta]
@@ -159,7 +167,7 @@ bind-address = %q
 	}
 	s.args = []string{"-config", file}
 	t.Cleanup(func() { s.stop(syscall.SIGKILL) })
-	return s
+	return s, nil
 }
 
 // get asks for JSON or lines of it.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/prometheus/prometheus/prompb"
+	"github.com/prometheus/prometheus/model/histogram"
 
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/store"
@@ -20,9 +20,18 @@ const (
 
 func quantiles() []float64 { return []float64{0.5, 0.9, 0.95, 0.99, 0.999} }
 
-// series returns the time series of samples, one sample in each.
-func (w *Writer) series(samples []outlet.Sample) []prompb.TimeSeries {
-	list := make([]prompb.TimeSeries, 0, len(samples))
+// point is one sample of one series as it is sent, whatever the protocol: a value or one of the histograms.
+type point struct {
+	labels    []store.Label // sorted by name
+	time      int64
+	value     float64
+	whole     *histogram.Histogram      // counts are whole numbers
+	fractions *histogram.FloatHistogram // they need not be
+}
+
+// points returns what is sent of samples.
+func (w *Writer) points(samples []outlet.Sample) []point {
+	list := make([]point, 0, len(samples))
 	for i := range samples {
 		s := &samples[i]
 		switch {
@@ -33,36 +42,36 @@ func (w *Writer) series(samples []outlet.Sample) []prompb.TimeSeries {
 		case w.histograms == Quantiles:
 			list = appendQuantiles(list, s)
 		default:
-			list = append(list, prompb.TimeSeries{Labels: labelsOf(s.Series, "", "", ""), Histograms: []prompb.Histogram{native(s)}})
+			list = append(list, native(s))
 		}
 	}
 	return list
 }
 
-func value(s *outlet.Sample, suffix, label, labelValue string, v float64) prompb.TimeSeries {
-	return prompb.TimeSeries{Labels: labelsOf(s.Series, suffix, label, labelValue), Samples: []prompb.Sample{{Value: v, Timestamp: s.Time}}}
+func value(s *outlet.Sample, suffix, label, labelValue string, v float64) point {
+	return point{labels: labelsOf(s.Series, suffix, label, labelValue), time: s.Time, value: v}
 }
 
-// labelsOf returns the labels of a series, with a suffix to its name and one label more; sorted, as the protocol has it.
-func labelsOf(s *store.Series, suffix, name, value string) []prompb.Label {
-	list := make([]prompb.Label, 0, len(s.Labels)+1)
+// labelsOf returns the labels of a series, with a suffix to its name and one label more; sorted, as the protocols have it.
+func labelsOf(s *store.Series, suffix, name, value string) []store.Label {
+	list := make([]store.Label, 0, len(s.Labels)+1)
 	for _, l := range s.Labels {
 		if l.Name == "__name__" {
 			l.Value += suffix
 		}
 		if l.Name != name {
-			list = append(list, prompb.Label{Name: l.Name, Value: l.Value})
+			list = append(list, l)
 		}
 	}
 	if name != "" {
-		list = append(list, prompb.Label{Name: name, Value: value})
-		slices.SortFunc(list, func(a, b prompb.Label) int { return cmp.Compare(a.Name, b.Name) })
+		list = append(list, store.Label{Name: name, Value: value})
 	}
+	slices.SortStableFunc(list, func(a, b store.Label) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 
 // appendClassic appends the series of a classic histogram. The marker that ends a histogram ends each of them.
-func appendClassic(list []prompb.TimeSeries, s *outlet.Sample) []prompb.TimeSeries {
+func appendClassic(list []point, s *outlet.Sample) []point {
 	h := s.Histogram
 	add := func(suffix, label, bound string, v float64) {
 		if s.Stale() {
@@ -88,7 +97,7 @@ func bound(exponent int) string {
 }
 
 // appendQuantiles appends the series of a summary; where nothing was observed its quantiles are NaN, as summaries have it.
-func appendQuantiles(list []prompb.TimeSeries, s *outlet.Sample) []prompb.TimeSeries {
+func appendQuantiles(list []point, s *outlet.Sample) []point {
 	since := s.Histogram.Since(s.Before)
 	for _, q := range quantiles() {
 		v := since.Quantile(q)
@@ -104,35 +113,35 @@ func appendQuantiles(list []prompb.TimeSeries, s *outlet.Sample) []prompb.TimeSe
 	return append(list, value(s, "_count", "", "", count), value(s, "_sum", "", "", sum))
 }
 
-func native(s *outlet.Sample) prompb.Histogram {
-	h := s.Histogram
-	p := prompb.Histogram{Sum: h.Sum, Schema: h.Schema, ZeroThreshold: h.ZeroThreshold, Timestamp: s.Time, CustomValues: h.Custom}
+// native returns a native histogram as it is.
+func native(s *outlet.Sample) point {
+	h, p := s.Histogram, value(s, "", "", "", 0)
+	hint := histogram.UnknownCounterReset
 	if h.Gauge {
-		p.ResetHint = prompb.Histogram_GAUGE
+		hint = histogram.GaugeType
 	}
+	positive, positiveCounts := spans(h.Positive)
+	negative, negativeCounts := spans(h.Negative)
 	if h.Fractions {
-		p.Count = &prompb.Histogram_CountFloat{CountFloat: h.Count}
-		p.ZeroCount = &prompb.Histogram_ZeroCountFloat{ZeroCountFloat: h.ZeroCount}
-		p.PositiveSpans, p.PositiveCounts = spans(h.Positive)
-		p.NegativeSpans, p.NegativeCounts = spans(h.Negative)
+		p.fractions = &histogram.FloatHistogram{
+			CounterResetHint: hint, Schema: h.Schema, Count: h.Count, Sum: h.Sum, ZeroThreshold: h.ZeroThreshold, ZeroCount: h.ZeroCount,
+			PositiveSpans: positive, PositiveBuckets: positiveCounts, NegativeSpans: negative, NegativeBuckets: negativeCounts, CustomValues: h.Custom,
+		}
 		return p
 	}
-	p.Count = &prompb.Histogram_CountInt{CountInt: uint64(h.Count)}
-	p.ZeroCount = &prompb.Histogram_ZeroCountInt{ZeroCountInt: uint64(h.ZeroCount)}
-	var counts []float64
-	p.PositiveSpans, counts = spans(h.Positive)
-	p.PositiveDeltas = deltas(counts)
-	p.NegativeSpans, counts = spans(h.Negative)
-	p.NegativeDeltas = deltas(counts)
+	p.whole = &histogram.Histogram{
+		CounterResetHint: hint, Schema: h.Schema, Count: uint64(h.Count), Sum: h.Sum, ZeroThreshold: h.ZeroThreshold, ZeroCount: uint64(h.ZeroCount),
+		PositiveSpans: positive, PositiveBuckets: deltas(positiveCounts), NegativeSpans: negative, NegativeBuckets: deltas(negativeCounts), CustomValues: h.Custom,
+	}
 	return p
 }
 
 // spans groups buckets that follow one another.
-func spans(buckets []store.Bucket) (list []prompb.BucketSpan, counts []float64) {
+func spans(buckets []store.Bucket) (list []histogram.Span, counts []float64) {
 	end := int32(0) // the index after the last bucket
 	for i, b := range buckets {
 		if i == 0 || b.Index != end {
-			list = append(list, prompb.BucketSpan{Offset: b.Index - end})
+			list = append(list, histogram.Span{Offset: b.Index - end})
 		}
 		list[len(list)-1].Length++
 		counts = append(counts, b.Count)

@@ -122,6 +122,7 @@ func TestAnswers(t *testing.T) {
 		{403, "", "", outlet.Refused, 0},
 		{404, "", "", outlet.Refused, 0},
 		{301, "", "", outlet.Refused, 0},
+		{415, "", "add protocol=2 to the address", outlet.Refused, 0},
 		{500, "", "native histograms are disabled", outlet.Refused, 0},
 	}
 	for _, tt := range tests {
@@ -129,7 +130,9 @@ func TestAnswers(t *testing.T) {
 			w.Header().Set("Retry-After", tt.header)
 			w.Header().Set("Location", "http://elsewhere.invalid/")
 			w.WriteHeader(tt.status)
-			fmt.Fprint(w, tt.text)
+			if tt.status != http.StatusUnsupportedMediaType {
+				fmt.Fprint(w, tt.text)
+			}
 		}))
 		w, _, err := New(s.URL+"/w", none)
 		if err != nil {
@@ -182,14 +185,14 @@ func TestClassicAndQuantiles(t *testing.T) {
 	s[0].Before = &store.Histogram{Schema: 6, Count: 5, Sum: 1, Positive: []store.Bucket{{Index: -64, Count: 4}, {Index: 64 * 7, Count: 1}}}
 	values := func(w *Writer) map[string]float64 {
 		m := map[string]float64{}
-		for _, one := range w.series(s) {
+		for _, one := range w.points(s) {
 			key := ""
-			for _, l := range one.Labels {
+			for _, l := range one.labels {
 				if l.Name != "job" {
 					key += l.Value + " "
 				}
 			}
-			m[key] = one.Samples[0].Value
+			m[key] = one.value
 		}
 		return m
 	}
@@ -208,15 +211,13 @@ func TestClassicAndQuantiles(t *testing.T) {
 	}
 	s[0].Histogram = &store.Histogram{Sum: store.StaleMarker()}
 	for _, kind := range []string{Classic, Quantiles, Native} {
-		for _, one := range (&Writer{histograms: kind}).series(s) {
-			v := 0.0
+		for _, one := range (&Writer{histograms: kind}).points(s) {
+			v := one.value
 			if kind == Native {
-				v = one.Histograms[0].Sum
-			} else {
-				v = one.Samples[0].Value
+				v = one.whole.Sum
 			}
 			if p := (store.Point{Value: v}); !p.Stale() {
-				t.Errorf("%s: %v has no marker at the end", kind, one.Labels)
+				t.Errorf("%s: %v has no marker at the end", kind, one.labels)
 			}
 		}
 	}
@@ -228,6 +229,7 @@ func TestNewRefuses(t *testing.T) {
 		"ftp://h/w":                            "has to begin with http",
 		"http://u:secret@h:99999999/%zz":       "reading the address",
 		"http://h/w?histograms=none":           "choose one of native, classic, quantiles",
+		"http://h/w?protocol=3":                "choose one of 1, 2",
 		"http://h/w?timeout=5&x=1":             "",
 		"http://h/w?ca=/does/not/exist":        "option ca",
 		"http://h/w?token_file=/does/not":      "option token_file",

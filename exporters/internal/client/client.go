@@ -192,7 +192,7 @@ const maxText = 300
 
 // Answer returns what an answer that is not 2xx means for the samples.
 //
-// 408, 429 and 5xx come with time. 401, 403, 404, 405 and redirects are about the address and the token, not about the
+// 408, 429 and 5xx come with time. 401, 403, 404, 405, 415 and redirects are about the address and the token, not about the
 // samples: those wait until it is put right. Anything else is a refusal of these samples, 413 of so many at once.
 func Answer(status int, retryAfter, text string) *outlet.Error {
 	text = strings.Join(strings.Fields(text), " ")
@@ -206,6 +206,8 @@ func Answer(status int, retryAfter, text string) *outlet.Error {
 		e.Reaction = outlet.Retry
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		e.Reaction, advice = outlet.Refused, " (check the token or password)"
+	case status == http.StatusUnsupportedMediaType:
+		e.Reaction = outlet.Refused // what to do depends on the protocol
 	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status < 400:
 		e.Reaction, advice = outlet.Refused, " (check the address and its options)"
 	}
