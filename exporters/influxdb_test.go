@@ -256,11 +256,9 @@ func TestWrongTokenBucketOrganisation(t *testing.T) {
 			if b.Lost != 0 || b.Sent != 0 || b.Waiting == 0 || !b.Balanced || !strings.Contains(b.LastError, "this "+name+" is wrong") {
 				t.Errorf("books %+v", b)
 			}
-			l.mu.Lock()
-			if len(l.notes) != 2 || strings.Contains(strings.Join(l.notes, ""), "secret") {
-				t.Errorf("messages %q, want one of the refusal and one of what is waiting", l.notes)
+			if m := l.messages(b.Outlet); len(m) != 2 || strings.Contains(strings.Join(m, ""), "secret") {
+				t.Errorf("messages %q, want one of the refusal and one of what is waiting", m)
 			}
-			l.mu.Unlock()
 			mu.Lock()
 			fixed = true
 			mu.Unlock()

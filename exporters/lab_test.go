@@ -34,13 +34,13 @@ type lab struct {
 	notes []string
 }
 
-// messages returns what people have been told of an outlet.
+// messages returns what people have been told of an outlet, but for how much is left while a busy machine takes its time.
 func (l *lab) messages(of string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var list []string
 	for _, text := range l.notes {
-		if rest, ok := strings.CutPrefix(text, "outlet "+of+": "); ok {
+		if rest, ok := strings.CutPrefix(text, "outlet "+of+": "); ok && !strings.Contains(rest, "are still to be sent") {
 			list = append(list, rest)
 		}
 	}

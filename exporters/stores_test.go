@@ -116,7 +116,7 @@ func TestStoresHoldTheRun(t *testing.T) {
 	if os.Getenv("TIDEGAUGE_LONG") != "" {
 		lasting, away, back = 90*time.Second, 15, 75
 	}
-	l := openLab(t, t.TempDir(), 30*time.Second, specs...)
+	l := openLab(t, t.TempDir(), 2*time.Minute, specs...)
 	r := l.run(lasting, map[int]func(){
 		away: func() { all(list, (*destinationTest).stop) },
 		back: func() { all(list, (*destinationTest).start) },
@@ -141,7 +141,7 @@ func TestStoresAwayForTheWholeRun(t *testing.T) {
 	list, specs := startAll(t)
 	all(list, (*destinationTest).stop)
 	dir := t.TempDir()
-	l := openLab(t, dir, 200*time.Millisecond, specs...)
+	l := openLab(t, dir, 3*time.Second, specs...)
 	r := l.run(3*time.Second, nil)
 	waiting := map[string]uint64{}
 	for _, d := range list {
@@ -157,7 +157,7 @@ func TestStoresAwayForTheWholeRun(t *testing.T) {
 	l.end()
 
 	all(list, (*destinationTest).start)
-	l = openLab(t, dir, 30*time.Second, specs...)
+	l = openLab(t, dir, 2*time.Minute, specs...)
 	l.set.Begin(t.Context())
 	books := l.set.Flush(t.Context())
 	for _, d := range list {

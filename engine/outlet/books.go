@@ -235,12 +235,14 @@ func (o *Outlet) failed(err error) {
 	if first {
 		o.down = time.Now()
 	}
+	o.mu.Unlock()
+	if first { // before a Flush, which a refusal ends, returns and says what is waiting
+		o.o.Notify(fmt.Sprintf("outlet %s: %v; nothing is lost: samples wait in the data directory and will be sent later", o.o.Name, err))
+	}
+	o.mu.Lock()
 	o.refused = refused
 	o.mu.Unlock()
 	o.update(func(s *state) { s.Errors++; s.LastError, s.LastErrorAt = err.Error(), time.Now().UTC() })
-	if first {
-		o.o.Notify(fmt.Sprintf("outlet %s: %v; nothing is lost: samples wait in the data directory and will be sent later", o.o.Name, err))
-	}
 }
 
 // maxReasons bounds how many reasons are told apart.
