@@ -74,7 +74,7 @@ func startAll(t *testing.T) (list []*destinationTest, specs []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.outlet = o.Name
+		d.outlet = o.name
 		list, specs = append(list, d), append(specs, spec)
 	}
 	if len(list) == 0 {
