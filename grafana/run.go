@@ -177,6 +177,9 @@ func runLoad(b *board) {
 func runParts(b *board) {
 	b.add(12, 9, graph("Phases, p95", "95% of the requests that went through a phase spent less time in it. Blocked is the wait of an iteration for a free user.", unitSeconds, noRun,
 		graphed(quantile(0.95, rate(ofRun(catalog.PhaseDuration)), catalog.LabelPhase), legend(catalog.LabelPhase))))
-	b.add(12, 9, graph("Network", "Bytes on the wire, headers included, without the framing of TLS.", unitBytes, noRun,
+	b.add(9, 9, graph("Network", "Bytes on the wire, headers included, without the framing of TLS.", unitBytes, noRun,
 		graphed(sum(rate(ofRequest(catalog.NetworkIO)), catalog.LabelDirection), legend(catalog.LabelDirection))))
+	b.add(3, 9, stat("Without series", "Requests of the plan without series of their own, since all could have more than its max_series; (other) is their sum.", "lastNotNull",
+		Field{NoValue: noRun, Unit: unitCount},
+		now(by("max", total(ofRun(catalog.OverflowRequests))), "")))
 }

@@ -47,6 +47,7 @@ const (
 	Users             = "tidegauge.users"
 	ArrivalRate       = "tidegauge.arrival_rate"
 	Stage             = "tidegauge.stage"
+	OverflowRequests  = "tidegauge.overflow_requests"
 	RunInfo           = "tidegauge.run.info"
 	Objective         = "tidegauge.objective"
 	Verdict           = "tidegauge.verdict"
@@ -79,6 +80,7 @@ const (
 	LabelScale      = "scale"
 	LabelOutlet     = "outlet"
 	LabelSignal     = "signal"
+	LabelOverflow   = "otel.metric.overflow" // OpenTelemetry's metrics SDK specification
 	LabelDirection  = "network.io.direction" // semantic conventions
 	LabelHTTPMethod = "http.request.method"  // semantic conventions
 	LabelErrorType  = "error.type"           // semantic conventions
@@ -90,7 +92,7 @@ func CommonLabels() []string { return []string{LabelRun, LabelPlan, LabelTest} }
 // All returns every metric of a run, in the order of the documentation. Outlets returns those that belong to no run.
 func All() []Metric {
 	request := []string{LabelClass, LabelRequest, LabelMethod}
-	with := func(more ...string) []string { return slices.Concat(request, more) }
+	with := func(more ...string) []string { return slices.Concat(request, more, []string{LabelOverflow}) }
 	return []Metric{
 		{ResponseTime, Histogram, "s", "Time from when a request was meant to start to the last byte of its answer.", with(LabelOutcome)},
 		{ServiceTime, Histogram, "s", "Time from when a request was sent to the last byte of its answer.", with(LabelOutcome, LabelHTTPMethod, LabelErrorType)},
@@ -105,6 +107,7 @@ func All() []Metric {
 		{Users, Gauge, "{user}", "Running users; in an open model those that are at work.", []string{LabelClass}},
 		{ArrivalRate, Gauge, "{iteration}/s", "Rate at which iterations are meant to start now; open models only.", nil},
 		{Stage, Gauge, "", "Stage of the load shape: its number, counted from 1, while it is under way, and 0 once it is over.", []string{LabelStage}},
+		{OverflowRequests, Gauge, "{request}", "Requests of the plan without series of their own, since all together could have more than `max_series`.", nil},
 		{RunInfo, Gauge, "", "Always 1; the labels say what made the measurements and the scale of its histograms.", []string{LabelVersion, LabelScale}},
 		{Objective, Gauge, "", "Answer to an objective of the plan, at the end of the run: 1 it was met, 0 it was missed; absent if it could not be decided.", []string{LabelObjective}},
 		{Verdict, Gauge, "", "Verdict of the run, at its end: 1 pass, 0 fail, -1 inconclusive.", nil},

@@ -26,6 +26,7 @@ func TestPrometheusName(t *testing.T) {
 		Users:             "tidegauge_users",
 		ArrivalRate:       "tidegauge_arrival_rate_per_second",
 		Stage:             "tidegauge_stage",
+		OverflowRequests:  "tidegauge_overflow_requests",
 		RunInfo:           "tidegauge_run_info",
 		Objective:         "tidegauge_objective",
 		Verdict:           "tidegauge_verdict",
@@ -109,6 +110,7 @@ func TestReference(t *testing.T) {
 	b.WriteString("<!-- Written by `go generate ./engine/catalog`; edit catalog.go instead. -->\n\n# Metrics\n\n")
 	fmt.Fprintf(&b, "Every metric has the labels `%s` and the labels of the plan. ", strings.Join(CommonLabels(), "`, `"))
 	b.WriteString("A store fed by Prometheus adds `job` (`tidegauge`) and `instance`.\nCounters and histograms count since the start of the run.\n")
+	fmt.Fprintf(&b, "\nRequests beyond the plan's `max_series` are summed in series with `request=\"(other)\"` and `%s=\"true\"` (PromQL: `otel_metric_overflow`), without `method`; their checks have `check=\"(other)\"`.\n", LabelOverflow)
 	for i, m := range append(All(), Outlets()...) {
 		if i == len(All()) {
 			b.WriteString("\n# Outlets\n\nMetrics of the way to other stores. They have none of the labels of a run, and count on from one process to the next.\n")

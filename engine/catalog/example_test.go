@@ -9,5 +9,5 @@ import (
 func ExampleMetric_PrometheusName() {
 	m, _ := catalog.Lookup(catalog.ResponseTime)
 	fmt.Println(m.PrometheusName(), m.Kind, m.Labels)
-	// Output: tidegauge_response_time_seconds histogram [class request method outcome]
+	// Output: tidegauge_response_time_seconds histogram [class request method outcome otel.metric.overflow]
 }

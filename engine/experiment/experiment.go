@@ -106,6 +106,9 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	if err := e.prepare(ctx, meta); err != nil {
 		return nil, errors.Join(err, record.Close())
 	}
+	if warning := overflowWarning(mix.Names(), o.Plan.MaxSeries); warning != "" {
+		e.collector.Warn(warning)
+	}
 	if warning := run.FileWarning(&o.Test.Shape); warning != "" {
 		e.collector.Warn(warning)
 	}
@@ -170,6 +173,7 @@ func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
 	e.telemetry, err = telemetry.New(telemetry.Options{
 		Run: meta.ID, Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels, Version: meta.Version,
 		Instance:  meta.Machine.Host,
+		MaxSeries: e.o.Plan.MaxSeries,
 		Exporters: []metric.Exporter{exporter},
 	})
 	if err != nil {
@@ -312,6 +316,20 @@ func answer(o verdict.Outcome) telemetry.Answer {
 	default:
 		return telemetry.Undecided
 	}
+}
+
+// overflowWarning returns a warning if not all requests can have series of their own, else "".
+func overflowWarning(names *measure.Names, maxSeries int) string {
+	n := telemetry.Overflow(names, maxSeries)
+	if n == 0 {
+		return ""
+	}
+	if maxSeries == 0 {
+		maxSeries = telemetry.DefaultMaxSeries
+	}
+	first := names.Requests[len(names.Requests)-n]
+	return fmt.Sprintf("%d of %d request names, from %q of %s on, have no series of their own in the store, only their sum: all would have more than max_series, %d; raise it in the plan, or name fewer requests. This report has every name",
+		n, len(names.Requests), first.Name, first.Class, maxSeries)
 }
 
 // causes returns one line for each thing that went wrong. A full disk, which everything that is written then runs into, is

@@ -93,11 +93,7 @@ func (t *Totals) Merge(o *Totals) {
 		}
 	}
 	for i := range o.Requests {
-		r, from := &t.Requests[i], &o.Requests[i]
-		r.Books.add(from.Books)
-		r.BytesSent += from.BytesSent
-		r.BytesReceived += from.BytesReceived
-		r.BodyBytes += from.BodyBytes
+		t.Requests[i].add(&o.Requests[i])
 	}
 	for i := range o.Checks {
 		c, from := &t.Checks[i], &o.Checks[i]
@@ -105,6 +101,20 @@ func (t *Totals) Merge(o *Totals) {
 		c.Failed += from.Failed
 	}
 	t.pairs(o, (*hist.Histogram).Merge)
+}
+
+// Merge adds o to r. o is not changed.
+func (r *RequestTotals) Merge(o *RequestTotals) {
+	r.add(o)
+	r.pairs(o, (*hist.Histogram).Merge)
+}
+
+// add adds what is not a histogram.
+func (r *RequestTotals) add(o *RequestTotals) {
+	r.Books.add(o.Books)
+	r.BytesSent += o.BytesSent
+	r.BytesReceived += o.BytesReceived
+	r.BodyBytes += o.BodyBytes
 }
 
 // Subtract takes an earlier state of t away from t: what is left is what came since. It goes for the histograms what
@@ -160,24 +170,28 @@ func (t *Totals) reset() {
 
 // pairs calls f with every histogram of t and its counterpart in o, where that is not empty.
 func (t *Totals) pairs(o *Totals, f func(h, o *hist.Histogram)) {
-	call := func(h, o *hist.Histogram) {
-		if o.Count() > 0 {
-			f(h, o)
-		}
-	}
 	for i := range o.Classes {
 		c, from := &t.Classes[i], &o.Classes[i]
-		call(&c.IterationDuration, &from.IterationDuration)
-		call(&c.Lateness, &from.Lateness)
+		pair(&c.IterationDuration, &from.IterationDuration, f)
+		pair(&c.Lateness, &from.Lateness, f)
 		for p := range from.Phases {
-			call(&c.Phases[p], &from.Phases[p])
+			pair(&c.Phases[p], &from.Phases[p], f)
 		}
 	}
 	for i := range o.Requests {
-		r, from := &t.Requests[i], &o.Requests[i]
-		for k := range from.Outcomes {
-			call(&r.Outcomes[k].ResponseTime, &from.Outcomes[k].ResponseTime)
-			call(&r.Outcomes[k].ServiceTime, &from.Outcomes[k].ServiceTime)
-		}
+		t.Requests[i].pairs(&o.Requests[i], f)
+	}
+}
+
+func (r *RequestTotals) pairs(o *RequestTotals, f func(h, o *hist.Histogram)) {
+	for k := range o.Outcomes {
+		pair(&r.Outcomes[k].ResponseTime, &o.Outcomes[k].ResponseTime, f)
+		pair(&r.Outcomes[k].ServiceTime, &o.Outcomes[k].ServiceTime, f)
+	}
+}
+
+func pair(h, o *hist.Histogram, f func(h, o *hist.Histogram)) {
+	if o.Count() > 0 {
+		f(h, o)
 	}
 }

@@ -71,7 +71,7 @@ func diffLines(t *testing.T, want, got string) {
 func dump(p *Plan) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("plan %s labels %v seed %d", p.Name, p.Labels, p.Seed)
+	line("plan %s labels %v seed %d max_series %d", p.Name, p.Labels, p.Seed, p.MaxSeries)
 	line("target %s timeout %v redirects %d max %d", p.Target.BaseURL, p.Target.Timeout, p.Target.Redirects, p.Target.MaxResponseBytes)
 	for _, h := range p.Target.Headers {
 		line("  header %s: %s", h.Name, h.Value)

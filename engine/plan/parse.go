@@ -86,6 +86,7 @@ func (d *decoder) plan(n node, p *Plan) {
 		document.Key("name", document.Into(&p.Name, d.name)),
 		document.Key("labels", document.Into(&p.Labels, d.labels)),
 		document.Key("seed", document.Into(&p.Seed, document.Read(d.Decoder, "a whole number that is not negative", parseSeed))),
+		document.Key("max_series", document.Into(&p.MaxSeries, d.Whole(1, maxSeries))),
 		document.Key("data", func(n node) { p.Data = d.data(n, names) }),
 		document.Key("target", func(n node) { p.Target = d.target(n, names) }),
 		document.Key("classes", func(n node) { p.Classes = d.classes(n, names) }),
@@ -106,6 +107,9 @@ func (d *decoder) plan(n node, p *Plan) {
 		d.Wrong(n, "tests is missing, expected at least one test: tests: {load: {arrivals: 10/s, duration: 1m}}")
 	}
 }
+
+// maxSeries is far above what one process can write every second.
+const maxSeries = 10_000_000
 
 func parseSeed(s string) (uint64, error) {
 	v, err := strconv.ParseUint(strings.ReplaceAll(s, "_", ""), 10, 64)

@@ -19,6 +19,7 @@ type Plan struct {
 	Name       string
 	Labels     map[string]string // become attributes of every metric
 	Seed       uint64            // 0: choose one when the run starts, and print it
+	MaxSeries  int               // of a run's requests in the store; 0: telemetry's default
 	Target     Target
 	Data       []Data
 	Classes    []UserClass

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -14,10 +15,13 @@ import (
 // layout is every series there can be in a run, made once from its names. A series shows up when there is something in
 // it, or from the start when it is sure to come: so the number of series follows what happens, not what could happen.
 type layout struct {
-	labels   []attribute.KeyValue
-	names    *measure.Names
-	families []family
-	stages   []stage
+	labels    []attribute.KeyValue
+	names     *measure.Names
+	rows      []row
+	checkRows []checkRow
+	surplus   surplus
+	families  []family
+	stages    []stage
 }
 
 // family is the series of one metric. Only the list that goes with its kind is used.
@@ -67,9 +71,11 @@ type stage struct {
 
 func (p *Provider) newLayout(names *measure.Names) *layout {
 	l := &layout{labels: p.labels, names: names}
+	overflow := Overflow(names, p.maxSeries)
+	l.newRows(overflow)
 	makers := map[string]func(*family){
-		catalog.ResponseTime:      l.outcomes(func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ResponseTime }, l.requestLabels),
-		catalog.ServiceTime:       l.outcomes(func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ServiceTime }, l.clientLabels),
+		catalog.ResponseTime:      l.outcomes(func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ResponseTime }, requestLabels),
+		catalog.ServiceTime:       l.outcomes(func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ServiceTime }, clientLabels),
 		catalog.IterationDuration: l.classHistograms(func(t *measure.ClassTotals) *hist.Histogram { return &t.IterationDuration }),
 		catalog.Lateness:          l.classHistograms(func(t *measure.ClassTotals) *hist.Histogram { return &t.Lateness }),
 		catalog.PhaseDuration:     l.phases,
@@ -81,6 +87,13 @@ func (p *Provider) newLayout(names *measure.Names) *layout {
 		catalog.Users:             l.users,
 		catalog.ArrivalRate: func(f *family) {
 			f.gauges = append(f.gauges, series[float64]{labels: none, read: func(s *measure.Snapshot) float64 { return s.Rate }})
+		},
+		catalog.OverflowRequests: func(f *family) {
+			f.gauges = append(f.gauges, series[float64]{
+				labels: none,
+				read:   func(*measure.Snapshot) float64 { return float64(overflow) },
+				sure:   true,
+			})
 		},
 		catalog.RunInfo: func(f *family) {
 			f.gauges = append(f.gauges, series[float64]{
@@ -111,14 +124,17 @@ func (l *layout) fits(t *measure.Totals) error {
 	return nil
 }
 
-func (l *layout) requestLabels(request int, o protocol.Outcome) []attribute.KeyValue {
-	return append(l.ofRequest(request), attribute.String(catalog.LabelOutcome, o.String()))
+func requestLabels(r *row, o protocol.Outcome) []attribute.KeyValue {
+	return append(slices.Clone(r.labels), attribute.String(catalog.LabelOutcome, o.String()))
 }
 
 // clientLabels adds what the semantic conventions ask of http.client.request.duration: error.type is there for failures
 // only.
-func (l *layout) clientLabels(request int, o protocol.Outcome) []attribute.KeyValue {
-	labels := append(l.requestLabels(request, o), attribute.String(catalog.LabelHTTPMethod, l.names.Requests[request].Method))
+func clientLabels(r *row, o protocol.Outcome) []attribute.KeyValue {
+	labels := requestLabels(r, o)
+	if r.method != "" {
+		labels = append(labels, attribute.String(catalog.LabelHTTPMethod, r.method))
+	}
 	if o.Failed() {
 		labels = append(labels, attribute.String(catalog.LabelErrorType, o.String()))
 	}
@@ -139,13 +155,14 @@ func (l *layout) ofClass(class int) []attribute.KeyValue {
 }
 
 // outcomes lays out a histogram of each request and outcome; ok is sure to come.
-func (l *layout) outcomes(pick func(*measure.OutcomeTotals) *hist.Histogram, labels func(int, protocol.Outcome) []attribute.KeyValue) func(*family) {
+func (l *layout) outcomes(pick func(*measure.OutcomeTotals) *hist.Histogram, labels func(*row, protocol.Outcome) []attribute.KeyValue) func(*family) {
 	return func(f *family) {
-		for i := range l.names.Requests {
+		for i := range l.rows {
+			r := &l.rows[i]
 			for o := range protocol.Outcome(protocol.Outcomes) {
 				f.histogram(o == protocol.OK,
-					func() []attribute.KeyValue { return labels(i, o) },
-					func(t *measure.Totals) *hist.Histogram { return pick(&t.Requests[i].Outcomes[o]) })
+					func() []attribute.KeyValue { return labels(r, o) },
+					func(t *measure.Totals) *hist.Histogram { return pick(&r.totals(t).Outcomes[o]) })
 			}
 		}
 	}
@@ -175,24 +192,26 @@ func (l *layout) phases(f *family) {
 }
 
 func (l *layout) requests(f *family) {
-	for i := range l.names.Requests {
+	for i := range l.rows {
+		r := &l.rows[i]
 		for o := range protocol.Outcome(protocol.Outcomes) {
 			f.count(o == protocol.OK,
-				func() []attribute.KeyValue { return l.requestLabels(i, o) },
-				func(t *measure.Totals) uint64 { return t.Requests[i].Outcomes[o].ResponseTime.Count() })
+				func() []attribute.KeyValue { return requestLabels(r, o) },
+				func(t *measure.Totals) uint64 { return r.totals(t).Outcomes[o].ResponseTime.Count() })
 		}
 	}
 }
 
 func (l *layout) checks(f *family) {
-	for i, c := range l.names.Checks {
+	for i := range l.checkRows {
+		c := &l.checkRows[i]
 		labels := func(outcome string) func() []attribute.KeyValue {
 			return func() []attribute.KeyValue {
-				return append(l.ofRequest(c.Request), attribute.String(catalog.LabelCheck, c.Name), attribute.String(catalog.LabelOutcome, outcome))
+				return append(slices.Clone(c.labels), attribute.String(catalog.LabelOutcome, outcome))
 			}
 		}
-		f.count(true, labels("pass"), func(t *measure.Totals) uint64 { return t.Checks[i].Passed })
-		f.count(true, labels("fail"), func(t *measure.Totals) uint64 { return t.Checks[i].Failed })
+		f.count(true, labels("pass"), func(t *measure.Totals) uint64 { return c.totals(t).Passed })
+		f.count(true, labels("fail"), func(t *measure.Totals) uint64 { return c.totals(t).Failed })
 	}
 }
 
@@ -241,14 +260,15 @@ func (l *layout) books(f *family) {
 }
 
 func (l *layout) networkIO(f *family) {
-	for i := range l.names.Requests {
+	for i := range l.rows {
+		r := &l.rows[i]
 		labels := func(direction string) func() []attribute.KeyValue {
 			return func() []attribute.KeyValue {
-				return append(l.ofRequest(i), attribute.String(catalog.LabelDirection, direction))
+				return append(slices.Clone(r.labels), attribute.String(catalog.LabelDirection, direction))
 			}
 		}
-		f.count(true, labels("transmit"), func(t *measure.Totals) uint64 { return t.Requests[i].BytesSent })
-		f.count(true, labels("receive"), func(t *measure.Totals) uint64 { return t.Requests[i].BytesReceived })
+		f.count(true, labels("transmit"), func(t *measure.Totals) uint64 { return r.totals(t).BytesSent })
+		f.count(true, labels("receive"), func(t *measure.Totals) uint64 { return r.totals(t).BytesReceived })
 	}
 }
 

@@ -18,7 +18,14 @@ import (
 
 func openStore(t testing.TB) (*store.Store, metric.Exporter) {
 	t.Helper()
-	s, err := store.Open(store.Options{Dir: t.TempDir()})
+	s, e, _ := openStoreIn(t)
+	return s, e
+}
+
+func openStoreIn(t testing.TB) (*store.Store, metric.Exporter, string) {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := store.Open(store.Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +38,7 @@ func openStore(t testing.TB) (*store.Store, metric.Exporter) {
 			t.Error(err)
 		}
 	})
-	return s, e
+	return s, e, dir
 }
 
 // one evaluates an expression that has one element.

@@ -36,6 +36,7 @@ type Options struct {
 	Version         string            // of tidegauge
 	Instance        string            // service.instance.id, not empty; must be unique among the daemons that write to one store
 	Scale           int               // of the histograms shown, 1 to hist.Scale: buckets are 2^(2^-Scale) wide; default 6, 1.1%
+	MaxSeries       int               // of all requests together, see Overflow; default DefaultMaxSeries
 	Exporters       []metric.Exporter // each gets every interval, in turn; the caller shuts them down
 }
 
@@ -44,10 +45,14 @@ type Options struct {
 // The first point of every counter and histogram is zero: one that first shows up with a value in the middle of a run is
 // exported at zero, at the time of the snapshot before, ahead of that value. Otherwise PromQL's increase would lose it.
 //
+// The number of series is bounded: requests beyond MaxSeries are summed, class by class and outcome by outcome, into series
+// with the label otel.metric.overflow, from the first point to the last. So nothing is missing in a sum over all series.
+//
 // Consume, Finish and Shutdown are for one goroutine; what Handler returns may be called from any at the same time.
 type Provider struct {
 	exporters []metric.Exporter
 	scale     int
+	maxSeries int
 	labels    []attribute.KeyValue // of every series
 	info      []attribute.KeyValue // of the run's info
 
@@ -79,6 +84,7 @@ func New(o Options) (*Provider, error) {
 	p := &Provider{
 		exporters: o.Exporters,
 		scale:     o.Scale,
+		maxSeries: o.MaxSeries,
 		labels:    labels,
 		info:      []attribute.KeyValue{attribute.String(catalog.LabelVersion, o.Version), attribute.Int(catalog.LabelScale, o.Scale)},
 		source:    &source{scope: instrumentation.Scope{Name: service, Version: o.Version}},
@@ -101,6 +107,7 @@ func (p *Provider) Consume(ctx context.Context, s *measure.Snapshot) error {
 	if err := p.layout.fits(s.Total); err != nil {
 		return fmt.Errorf("exporting metrics: %w", err)
 	}
+	p.layout.surplus.add(s)
 	at := p.next(s.Time)
 	births, all := p.layout.collect(s, p.scale, span{p.start, at}, span{p.start, birth(s.Since, at)})
 	p.current.Store(&all)
