@@ -1,0 +1,42 @@
+package stat
+
+import (
+	"math"
+	"slices"
+)
+
+// SenSlope returns the median of the slopes between all pairs of values, per step, and its interval (Sen, JASA 63, 1968;
+// Gilbert, Statistical Methods for Environmental Pollution Monitoring, 1987, section 16.5) with the variance of S that
+// MannKendall gave for the same series, autocorrelation included.
+//
+// It assumes a trend near a straight line. With fewer than ten values the ranks of the interval may not exist: its ends are
+// infinite then.
+func SenSlope(x []float64, variance float64) (slope float64, i Interval) {
+	n := len(x)
+	slopes := make([]float64, 0, n*(n-1)/2)
+	for a := range x {
+		for b := a + 1; b < n; b++ {
+			slopes = append(slopes, (x[b]-x[a])/float64(b-a))
+		}
+	}
+	if len(slopes) == 0 {
+		i = nothing()
+		i.Warnings = []string{"a slope needs at least 2 values"}
+		return math.NaN(), i
+	}
+	slices.Sort(slopes)
+	i = Interval{Low: math.Inf(-1), High: math.Inf(1)}
+	if constant(x) {
+		// The variance of S is 0 as well.
+		return 0, Interval{}
+	}
+	count, c := float64(len(slopes)), z975*math.Sqrt(max(0, variance))
+	// Ranks from 1: the (count-c)/2-th and the ((count+c)/2+1)-th.
+	if low := int(math.Floor((count-c)/2)) - 1; low >= 0 {
+		i.Low = slopes[low]
+	}
+	if high := int(math.Ceil((count + c) / 2)); high < len(slopes) {
+		i.High = slopes[high]
+	}
+	return quantileOf(slopes, 0.5), i
+}
