@@ -48,7 +48,7 @@ func openPrometheus(address string, getenv func(string) (string, bool)) (takes, 
 		return takes{}, destination{}, err
 	}
 	o := outlet.Options{Writer: w, Markers: true, Before: w.NeedsBefore(), Timeout: a.Duration("timeout", 0)}
-	return takes{samples: o}, destination{a.URL.Host + a.URL.Path, a.URL.RawQuery + a.HeaderText()}, a.Err()
+	return takes{samples: o, exemplars: true}, destination{a.URL.Host + a.URL.Path, a.URL.RawQuery + a.HeaderText()}, a.Err()
 }
 
 func openInfluxDB(address string, getenv func(string) (string, bool)) (takes, destination, error) {

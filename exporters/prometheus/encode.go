@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 
@@ -27,6 +28,7 @@ type point struct {
 	value     float64
 	whole     *histogram.Histogram      // counts are whole numbers
 	fractions *histogram.FloatHistogram // they need not be
+	exemplars []store.Exemplar
 }
 
 // points returns what is sent of samples.
@@ -36,7 +38,9 @@ func (w *Writer) points(samples []outlet.Sample) []point {
 		s := &samples[i]
 		switch {
 		case s.Histogram == nil:
-			list = append(list, value(s, "", "", "", s.Value))
+			p := value(s, "", "", "", s.Value)
+			p.exemplars = s.Exemplars
+			list = append(list, p)
 		case w.histograms == Classic:
 			list = appendClassic(list, s)
 		case w.histograms == Quantiles:
@@ -70,7 +74,8 @@ func labelsOf(s *store.Series, suffix, name, value string) []store.Label {
 	return list
 }
 
-// appendClassic appends the series of a classic histogram. The marker that ends a histogram ends each of them.
+// appendClassic appends the series of a classic histogram, an exemplar with the bucket that counts it first. The marker that
+// ends a histogram ends each of them.
 func appendClassic(list []point, s *outlet.Sample) []point {
 	h := s.Histogram
 	add := func(suffix, label, bound string, v float64) {
@@ -79,10 +84,18 @@ func appendClassic(list []point, s *outlet.Sample) []point {
 		}
 		list = append(list, value(s, suffix, label, bound, v))
 	}
+	first := len(list)
 	for exponent := lowestBound; exponent <= highestBound; exponent++ {
 		add("_bucket", "le", bound(exponent), h.AtMost(exponent))
 	}
 	add("_bucket", "le", "+Inf", h.Count)
+	for _, e := range s.Exemplars {
+		i := highestBound + 1 - lowestBound // of +Inf
+		for i > 0 && e.Value <= math.Ldexp(1, lowestBound+i-1) {
+			i--
+		}
+		list[first+i].exemplars = append(list[first+i].exemplars, e)
+	}
 	add("_count", "", "", h.Count)
 	add("_sum", "", "", h.Sum)
 	return list
@@ -96,7 +109,7 @@ func bound(exponent int) string {
 	return strconv.FormatFloat(1/float64(int64(1)<<-exponent), 'g', -1, 64)
 }
 
-// appendQuantiles appends the series of a summary; where nothing was observed its quantiles are NaN, as summaries have it.
+// appendQuantiles appends the series of a summary, which has no exemplars; where nothing was observed its quantiles are NaN.
 func appendQuantiles(list []point, s *outlet.Sample) []point {
 	since := s.Histogram.Since(s.Before)
 	for _, q := range quantiles() {
@@ -116,6 +129,7 @@ func appendQuantiles(list []point, s *outlet.Sample) []point {
 // native returns a native histogram as it is.
 func native(s *outlet.Sample) point {
 	h, p := s.Histogram, value(s, "", "", "", 0)
+	p.exemplars = s.Exemplars
 	hint := histogram.UnknownCounterReset
 	if h.Gauge {
 		hint = histogram.GaugeType

@@ -51,16 +51,17 @@ func randomHistogram(b []byte, schema int32, sum float64, fractions, gauge bool)
 
 // sent is what a receiver makes of one series of a request.
 type sent struct {
-	Labels []store.Label
-	Time   int64
-	Value  float64
-	H      *histogram.FloatHistogram
+	Labels    []store.Label
+	Time      int64
+	Value     float64
+	H         *histogram.FloatHistogram
+	Exemplars []store.Exemplar
 }
 
 func wanted(s *outlet.Sample) sent {
 	labels := slices.Clone(s.Series.Labels)
 	slices.SortStableFunc(labels, func(a, b store.Label) int { return cmp.Compare(a.Name, b.Name) })
-	want := sent{Labels: labels, Time: s.Time, Value: s.Value}
+	want := sent{Labels: labels, Time: s.Time, Value: s.Value, Exemplars: s.Exemplars}
 	h := s.Histogram
 	if h == nil {
 		return want
@@ -121,6 +122,9 @@ func FuzzMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name1, value1, name2, value2 string, at int64, v float64, schema int32, b []byte, isHistogram, fractions, gauge bool) {
 		series := &store.Series{Labels: []store.Label{{Name: name1, Value: value1}, {Name: name2, Value: value2}}}
 		s := outlet.Sample{Point: store.Point{Series: series, Time: at, Value: v}}
+		for i := range min(len(b), 3) {
+			s.Exemplars = append(s.Exemplars, store.Exemplar{Time: at + int64(i), Value: v / float64(b[i]), Labels: []store.Label{{Name: name2, Value: value1}}})
+		}
 		if isHistogram {
 			s.Value, s.Histogram = 0, randomHistogram(b, schema, v, fractions, gauge)
 		}
@@ -160,9 +164,9 @@ func read1(t *testing.T, message []byte) (list []sent) {
 		t.Fatal(err)
 	}
 	for _, series := range request.Timeseries {
-		var one sent
-		for _, l := range series.Labels {
-			one.Labels = append(one.Labels, store.Label{Name: l.Name, Value: l.Value})
+		one := sent{Labels: fromLabels(series.Labels)}
+		for _, e := range series.Exemplars {
+			one.Exemplars = append(one.Exemplars, store.Exemplar{Time: e.Timestamp, Value: e.Value, Labels: fromLabels(e.Labels)})
 		}
 		for _, p := range series.Samples {
 			one.Time, one.Value = p.Timestamp, p.Value
@@ -178,6 +182,20 @@ func read1(t *testing.T, message []byte) (list []sent) {
 	return list
 }
 
+func fromLabels(list []prompb.Label) (labels []store.Label) {
+	for _, l := range list {
+		labels = append(labels, store.Label{Name: l.Name, Value: l.Value})
+	}
+	return labels
+}
+
+func fromReferences(symbols []string, list []uint32) (labels []store.Label) {
+	for i := 0; i < len(list); i += 2 {
+		labels = append(labels, store.Label{Name: symbols[list[i]], Value: symbols[list[i+1]]})
+	}
+	return labels
+}
+
 func read2(t *testing.T, message []byte) (list []sent) {
 	t.Helper()
 	var request writev2.Request
@@ -185,9 +203,9 @@ func read2(t *testing.T, message []byte) (list []sent) {
 		t.Fatal(err)
 	}
 	for _, series := range request.Timeseries {
-		var one sent
-		for i := 0; i < len(series.LabelsRefs); i += 2 {
-			one.Labels = append(one.Labels, store.Label{Name: request.Symbols[series.LabelsRefs[i]], Value: request.Symbols[series.LabelsRefs[i+1]]})
+		one := sent{Labels: fromReferences(request.Symbols, series.LabelsRefs)}
+		for _, e := range series.Exemplars {
+			one.Exemplars = append(one.Exemplars, store.Exemplar{Time: e.Timestamp, Value: e.Value, Labels: fromReferences(request.Symbols, e.LabelsRefs)})
 		}
 		for _, p := range series.Samples {
 			one.Time, one.Value = p.Timestamp, p.Value

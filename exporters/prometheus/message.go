@@ -5,6 +5,7 @@ import (
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"tidegauge/engine/catalog"
+	"tidegauge/engine/store"
 )
 
 // message1 returns a request of remote write 1.0, one series for each point.
@@ -12,9 +13,9 @@ func message1(points []point, metadata []prompb.MetricMetadata) *prompb.WriteReq
 	request := &prompb.WriteRequest{Timeseries: make([]prompb.TimeSeries, len(points)), Metadata: metadata}
 	for i := range points {
 		p, s := &points[i], &request.Timeseries[i]
-		s.Labels = make([]prompb.Label, len(p.labels))
-		for k, l := range p.labels {
-			s.Labels[k] = prompb.Label{Name: l.Name, Value: l.Value}
+		s.Labels = labels1(p.labels)
+		for _, e := range p.exemplars {
+			s.Exemplars = append(s.Exemplars, prompb.Exemplar{Labels: labels1(e.Labels), Value: e.Value, Timestamp: e.Time})
 		}
 		switch {
 		case p.whole != nil:
@@ -28,22 +29,27 @@ func message1(points []point, metadata []prompb.MetricMetadata) *prompb.WriteReq
 	return request
 }
 
+func labels1(list []store.Label) []prompb.Label {
+	labels := make([]prompb.Label, len(list))
+	for i, l := range list {
+		labels[i] = prompb.Label{Name: l.Name, Value: l.Value}
+	}
+	return labels
+}
+
 // message2 returns a request of remote write 2.0, one series for each point. Start timestamps are not set, since the store
-// does not keep them; it has a sample of value 0 where a series of a run begins, which serves the same purpose.
+// does not keep them; it has a sample of value 0 where a series of a run begins, which serves the same purpose. Exemplars go
+// with their samples: a receiver need not take a series that has exemplars alone (prometheus#17857).
 func message2(points []point, families map[string]family) *writev2.Request {
 	symbols := writev2.NewSymbolTable()
 	request := &writev2.Request{Timeseries: make([]writev2.TimeSeries, len(points))}
 	for i := range points {
 		p, s := &points[i], &request.Timeseries[i]
-		s.LabelsRefs = make([]uint32, 0, 2*len(p.labels))
-		name := ""
-		for _, l := range p.labels {
-			s.LabelsRefs = append(s.LabelsRefs, symbols.Symbolize(l.Name), symbols.Symbolize(l.Value))
-			if l.Name == "__name__" {
-				name = l.Value
-			}
+		s.LabelsRefs = labels2(&symbols, p.labels)
+		for _, e := range p.exemplars {
+			s.Exemplars = append(s.Exemplars, writev2.Exemplar{LabelsRefs: labels2(&symbols, e.Labels), Value: e.Value, Timestamp: e.Time})
 		}
-		f := families[name]
+		f := families[(&store.Series{Labels: p.labels}).Name()]
 		s.Metadata = writev2.Metadata{Type: f.type2(), HelpRef: symbols.Symbolize(f.help), UnitRef: symbols.Symbolize(f.unit)}
 		switch {
 		case p.whole != nil:
@@ -56,6 +62,14 @@ func message2(points []point, families map[string]family) *writev2.Request {
 	}
 	request.Symbols = symbols.Symbols()
 	return request
+}
+
+func labels2(symbols *writev2.SymbolsTable, list []store.Label) []uint32 {
+	references := make([]uint32, 0, 2*len(list))
+	for _, l := range list {
+		references = append(references, symbols.Symbolize(l.Name), symbols.Symbolize(l.Value))
+	}
+	return references
 }
 
 // family describes the series of a metric.

@@ -1,10 +1,12 @@
 // Package prometheus sends series by Prometheus's remote write, 1.0 or 2.0.
 //
 // https://prometheus.io/docs/specs/prw/remote_write_spec/ is the protocol, and remote_write_spec_2_0 beside it. Prometheus
-// (with --web.enable-remote-write-receiver), Mimir, Thanos and VictoriaMetrics take 1.0, Prometheus from 3.0 on and Mimir
-// 2.0 too, where the server says how many samples it has written, each with the type and unit of its metric. Native histograms go as they are; for receivers that do not know them each can
-// be sent as the series of a classic histogram or of a summary instead. Staleness markers are sent, so that nothing lingers
-// there after a run. What the store does not hold, exemplars, is not sent.
+// (with --web.enable-remote-write-receiver), Mimir, Thanos and VictoriaMetrics take 1.0. Prometheus from 3.0 on and Mimir
+// take 2.0 too, in which each series says its type and unit, and the server how many samples it has written.
+//
+// Native histograms go as they are; for receivers that do not know them each can be sent as the series of a classic
+// histogram or of a summary instead. Exemplars go with the sample that counts them. Staleness markers are sent, so that
+// nothing lingers there after a run.
 package prometheus
 
 import (

@@ -205,6 +205,17 @@ func TestClassicAndQuantiles(t *testing.T) {
 	if len(classic) != highestBound-lowestBound+1+3 {
 		t.Errorf("%d classic series", len(classic))
 	}
+	s[0].Exemplars = []store.Exemplar{{Value: 0.4}, {Value: 0.5}, {Value: 0.51}, {Value: 99}, {Value: 1e-9}}
+	at := map[string][]float64{}
+	for _, one := range (&Writer{histograms: Classic}).points(s) {
+		for _, e := range one.exemplars {
+			le := (&store.Series{Labels: one.labels}).Get("le")
+			at[le] = append(at[le], e.Value)
+		}
+	}
+	if d := cmp.Diff(map[string][]float64{"0.0009765625": {1e-9}, "0.5": {0.4, 0.5}, "1": {0.51}, "+Inf": {99}}, at); d != "" {
+		t.Errorf("exemplars by bucket: %s", d)
+	}
 	q := values(&Writer{histograms: Quantiles})
 	if v := q["m 0.5 "]; v <= 0.5 || v > 0.506 || q["m_count "] != 10 || len(q) != 7 {
 		t.Errorf("quantiles %v: want the median of the second bucket, which is new", q)
