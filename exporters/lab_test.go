@@ -24,7 +24,7 @@ import (
 
 // lab is one process of tidegauge with its outlets.
 type lab struct {
-	t     *testing.T
+	t     testing.TB
 	store *store.Store
 	set   *Outlets
 	h     *history.History
@@ -47,7 +47,7 @@ func (l *lab) messages(of string) []string {
 	return list
 }
 
-func openLab(t *testing.T, dir string, within time.Duration, specs ...string) *lab {
+func openLab(t testing.TB, dir string, within time.Duration, specs ...string) *lab {
 	t.Helper()
 	l := &lab{t: t}
 	var err error

@@ -12,6 +12,7 @@ import (
 
 func newExplain(c *console) *cobra.Command {
 	var test string
+	var verbose bool
 	cmd := &cobra.Command{
 		Use:     "explain PLAN",
 		Short:   "Say what a plan's tests would do, before a byte is sent",
@@ -35,16 +36,17 @@ func newExplain(c *console) *cobra.Command {
 				fmt.Fprintf(c.out, "scrapes while a test lasts: %s\n", strings.Join(p.Scrape.Names, ", "))
 			}
 			for i := range tests {
-				explain(c, p, &tests[i])
+				explain(c, p, &tests[i], verbose)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&test, "test", "", "only this test")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the PromQL of presets")
 	return cmd
 }
 
-func explain(c *console, p *plan.Plan, t *plan.Test) {
+func explain(c *console, p *plan.Plan, t *plan.Test, verbose bool) {
 	needs := load.NeedsOf(&t.Shape)
 	fmt.Fprintf(c.out, "\ntest %s (%s), %s\n", t.Name, t.Type, clock(needs.Duration))
 	switch t.Shape.Model {
@@ -79,19 +81,41 @@ func explain(c *console, p *plan.Plan, t *plan.Test) {
 		}
 	}
 	fmt.Fprintf(c.out, "  user classes: %s\n", strings.Join(classes, ", "))
+	explainObjectives(c, t.Objectives, verbose)
+}
+
+// explainObjectives takes the parts of a preset together.
+func explainObjectives(c *console, objectives []plan.Objective, verbose bool) {
 	asked := false
-	for i := range t.Objectives {
-		o := &t.Objectives[i]
-		fmt.Fprintf(c.out, "  objective: %s\n", o.Text)
-		if o.Preset != "" && o.PromQL != "" {
-			fmt.Fprintf(c.out, "             %s\n", o.PromQL)
-			asked = true
+	for i := 0; i < len(objectives); {
+		o := &objectives[i]
+		if o.Source == "" {
+			fmt.Fprintf(c.out, "  objective: %s\n", o.Text)
+			i++
+			continue
+		}
+		asked = true
+		var sources, queries []string
+		for ; i < len(objectives) && objectives[i].Preset == o.Preset; i++ {
+			part := &objectives[i]
+			sources = append(sources, part.Source)
+			queries = append(queries, fmt.Sprintf("    %s: %s", part.Source, part.PromQL))
+		}
+		fmt.Fprintf(c.out, "  objective: %s: %s\n", strings.Replace(o.Text, " ("+o.Source+")", "", 1), o.Meaning)
+		if verbose {
+			fmt.Fprintln(c.out, strings.Join(queries, "\n"))
+		} else {
+			fmt.Fprintf(c.out, "             asks %s\n", strings.Join(sources, "; "))
 		}
 	}
 	if asked {
-		fmt.Fprintln(c.out, "  a preset asks every kind of server; those that are not among the scraped are left out")
+		note := "  a preset asks every kind of server; those that are not among the scraped are left out"
+		if !verbose {
+			note += "; --verbose shows the PromQL"
+		}
+		fmt.Fprintln(c.out, note)
 	}
-	if len(t.Objectives) == 0 {
+	if len(objectives) == 0 {
 		fmt.Fprintln(c.out, "  no objectives: the run fails if any request fails")
 	}
 }

@@ -57,7 +57,7 @@ Ctrl-C once ends the test gracefully and still writes everything; twice ends it 
 ` + exitCodesHelp(),
 		Example: `  tidegauge run payments.yaml --test load
   tidegauge run payments.yaml --host http://localhost:8000 --users 50 --spawn-rate 10 --run-time 5m
-  tidegauge run payments.yaml --csv results/load --json results/load.json
+  tidegauge run payments.yaml --csv load --json load.json
   tidegauge run payments.yaml --out prometheus=http://localhost:9090/api/v1/write`,
 		Args: onePlan,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -101,7 +101,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.test, "test", "", "the test to run (default: the plan's only one, or the one named load)")
 	flags.StringVar(&f.dataDir, "data-dir", "tidegauge-data", "where the store and the runs are kept")
 	flags.StringVar(&f.listen, "listen", "", "serve the Prometheus query API and /metrics on this address while the run lasts, as 127.0.0.1:9777")
-	flags.StringVar(&f.json, "json", "", "write the report as JSON to this file (- for standard output)")
+	flags.StringVar(&f.json, "json", "", "write the report as JSON to this file (- for standard output); its folder must be there")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: the plan's, or one that is printed)")
 	flags.StringVarP(&f.locust.Host, "host", "H", "", "base URL to load instead of the plan's")
 	flags.IntVarP(&f.locust.Users, "users", "u", 0, "peak number of users; replaces the test's shape by a closed one")
@@ -113,7 +113,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	f.out.register(flags)
 	f.out.registerRun(flags)
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
-	flags.StringVar(&f.csv, "csv", "", "write Locust's CSV files PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv, PREFIX_exceptions.csv")
+	flags.StringVar(&f.csv, "csv", "", "write Locust's CSV files PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv, PREFIX_exceptions.csv; the folder must be there")
 	flags.BoolVar(&f.csvFullHistory, "csv-full-history", false, "with --csv: a row per request name in the history, not only the aggregate")
 	flags.IntVar(&f.exitCodeOnError, "exit-code-on-error", 1, "exit code when any request failed, even if the objectives were met; given explicitly only")
 }
@@ -128,6 +128,9 @@ func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnErro
 	}
 	test, err := p.Override(f.test, f.locust)
 	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	if err := f.foldersExist(); err != nil {
 		return withCode(exitUsage, err)
 	}
 	if err := f.tryJSON(); err != nil {
@@ -218,9 +221,6 @@ func newCSV(prefix string, fullHistory bool) (*locust.Writer, error) {
 	if err != nil {
 		host = "local"
 	}
-	if err := os.MkdirAll(filepath.Dir(prefix), 0o755); err != nil {
-		return nil, fmt.Errorf("writing CSV files %s_*.csv: %w; nothing was sent", prefix, err)
-	}
 	return locust.New(locust.Options{Prefix: prefix, FullHistory: fullHistory, Node: host})
 }
 
@@ -232,6 +232,24 @@ func printed(err error) error {
 	return withCode(exitStorage, err)
 }
 
+// foldersExist fails when a file is to be written to a folder that is not there: more often a mistyped path than a wish.
+func (f *runFlags) foldersExist() error {
+	for _, flag := range []struct{ name, path string }{{"json", f.json}, {"csv", f.csv}} {
+		if flag.path == "" || flag.path == "-" {
+			continue
+		}
+		dir := filepath.Dir(flag.path)
+		info, err := os.Stat(dir)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("--%s %s: there is no folder %s: create it, or give another path; nothing was sent", flag.name, flag.path, dir)
+		case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
+			return fmt.Errorf("--%s %s: %s is not a directory: give another path; nothing was sent", flag.name, flag.path, dir)
+		}
+	}
+	return nil
+}
+
 // tryJSON fails when the report could not be written, before anything is sent. It leaves an earlier report as it is.
 func (f *runFlags) tryJSON() error {
 	if f.json == "" || f.json == "-" {
@@ -239,11 +257,8 @@ func (f *runFlags) tryJSON() error {
 	}
 	_, err := os.Stat(f.json)
 	fresh := errors.Is(err, fs.ErrNotExist)
-	if fresh {
-		err = os.MkdirAll(filepath.Dir(f.json), 0o755)
-	}
 	var file *os.File
-	if err == nil {
+	if err == nil || fresh {
 		file, err = os.OpenFile(f.json, os.O_WRONLY|os.O_CREATE, 0o644)
 	}
 	if err == nil {

@@ -185,6 +185,8 @@ type Objective struct {
 	PromQL    string
 	Unit      string // of what PromQL gives: s, ratio, or nothing where that is not known
 	Preset    string // the preset it is part of; one part without data says nothing about the others
+	Source    string            // of a part that asks servers: which kind of them
+	Meaning   string            // of a part that asks servers: what of them it measures, in words
 }
 
 // Model is how load is made.

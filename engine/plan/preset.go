@@ -15,6 +15,7 @@ const keyMetrics = "key-metrics"
 type preset struct {
 	name    string
 	text    string // an objective of the requests
+	meaning string // what the sources measure, in words
 	limit   string // of the sources
 	unit    string // of the sources
 	sources []presetSource
@@ -28,7 +29,7 @@ type presetSource struct{ of, promql string }
 // limit; README.md has it for users.
 func presets() []preset {
 	return []preset{
-		{name: "cpu", limit: "< 80%", unit: "ratio", sources: []presetSource{
+		{name: "cpu", meaning: "mean share of the processors that is in use", limit: "< 80%", unit: "ratio", sources: []presetSource{
 			// Of all CPUs that the process, or the machine, may use, as a mean over the part.
 			{"machine", `1 - avg by (job, instance) (rate(node_cpu_seconds_total{$jobs,mode="idle"}[$range])) < 0.8`},
 			{"Go process", `rate(process_cpu_seconds_total{$jobs}[$range]) / max_over_time(go_sched_gomaxprocs_threads{$jobs}[$range]) < 0.8`},
@@ -38,7 +39,7 @@ func presets() []preset {
 			{"Python process", `(rate(process_cpu_seconds_total{$jobs}[$range]) and on (job, instance) python_info{$jobs}) < 0.8`},
 			{"container", `sum by (job, instance, namespace, pod, container, name) (rate(container_cpu_usage_seconds_total{$jobs,container!="POD"}[$range])) / max by (job, instance, namespace, pod, container, name) (max_over_time(container_spec_cpu_quota{$jobs}[$range]) / max_over_time(container_spec_cpu_period{$jobs}[$range])) < 0.8`},
 		}},
-		{name: "memory", limit: "growth < 10%", unit: "ratio", sources: []presetSource{
+		{name: "memory", meaning: "trend of the memory in use over the time judged", limit: "growth < 10%", unit: "ratio", sources: []presetSource{
 			// What the regression line grows by over the part, in relation to the mean; a process of less than 256 MiB is
 			// measured against those, since it grows by megabytes when it warms up.
 			{"process", growth(`process_resident_memory_bytes{$jobs}[$range]`)},
@@ -47,19 +48,19 @@ func presets() []preset {
 		}},
 		{name: "response-time", text: "p95 < 500ms"},
 		{name: "error-rate", text: "error_rate < 0.1%"},
-		{name: "connections", limit: "below limit", unit: "ratio", sources: []presetSource{
+		{name: "connections", meaning: "most open connections, as a share of how many there may be", limit: "below limit", unit: "ratio", sources: []presetSource{
 			{"PostgreSQL", most(`sum by (job, instance) (pg_stat_activity_count{$jobs})`, `max by (job, instance) (pg_settings_max_connections{$jobs})`)},
 			{"MySQL", most(`mysql_global_status_threads_connected{$jobs}`, `mysql_global_variables_max_connections{$jobs}`)},
 			{"Redis", most(`redis_connected_clients{$jobs}`, `redis_config_maxclients{$jobs}`)},
 			{"connection tracking", most(`node_nf_conntrack_entries{$jobs}`, `node_nf_conntrack_entries_limit{$jobs}`)},
 			{"Tomcat", most(`tomcat_connections_current_connections{$jobs}`, `tomcat_connections_config_max_connections{$jobs}`)},
 		}},
-		{name: "file-descriptors", limit: "below limit", unit: "ratio", sources: []presetSource{
+		{name: "file-descriptors", meaning: "most open files, as a share of how many there may be", limit: "below limit", unit: "ratio", sources: []presetSource{
 			{"process", most(`process_open_fds{$jobs}`, `process_max_fds{$jobs}`)},
 			{"JVM", most(`process_files_open_files{$jobs}`, `process_files_max_files{$jobs}`)},
 			{"machine", most(`node_filefd_allocated{$jobs}`, `node_filefd_maximum{$jobs}`)},
 		}},
-		{name: "event-loop-lag", limit: "< 100ms", unit: "s", sources: []presetSource{
+		{name: "event-loop-lag", meaning: "how long work that is ready waits for its thread", limit: "< 100ms", unit: "s", sources: []presetSource{
 			{"Node.js", `max_over_time(nodejs_eventloop_lag_p99_seconds{$jobs}[$range]) < 0.1`},
 			{"Node.js, OpenTelemetry", `max_over_time(nodejs_eventloop_delay_p99_seconds{$jobs}[$range]) < 0.1`},
 			// How long goroutines wait, ready to run, for a thread.
@@ -68,7 +69,7 @@ func presets() []preset {
 			// What makes the threads of a JVM late is a pause of its garbage collector.
 			{"JVM pauses", `max by (job, instance) (max_over_time(jvm_gc_pause_seconds_max{$jobs}[$range])) < 0.1`},
 		}},
-		{name: "pool", limit: "below limit", unit: "ratio", sources: []presetSource{
+		{name: "pool", meaning: "connections of the pool in use nine tenths of the time, as a share of how many there may be", limit: "below limit", unit: "ratio", sources: []presetSource{
 			// A pool is there to be used up for a moment; when it stays so, requests wait for each other.
 			{"Go database/sql", usually(`go_sql_in_use_connections{$jobs}`, `go_sql_max_open_connections{$jobs}`)},
 			{"HikariCP", usually(`hikaricp_connections_active{$jobs}`, `hikaricp_connections_max{$jobs}`)},
@@ -125,7 +126,7 @@ func (t *preset) objectives(at Pos, jobs []string) []Objective {
 	all := make([]Objective, len(t.sources))
 	for i, s := range t.sources {
 		all[i] = Objective{
-			Pos: at, Metric: PromQL, Unit: t.unit, Preset: t.name, Text: t.name + " (" + s.of + ") " + t.limit,
+			Pos: at, Metric: PromQL, Unit: t.unit, Preset: t.name, Source: s.of, Meaning: t.meaning, Text: t.name + " (" + s.of + ") " + t.limit,
 			PromQL: selectJobs(s.promql, jobs),
 		}
 	}
