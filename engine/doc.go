@@ -25,6 +25,7 @@
 //	0      engine/stat                  compares samples; knows nothing of load tests                        gonum
 //	0      engine/event                 what happens to a run as a whole
 //	0      engine/protocol              the one interface behind which every protocol stands
+//	0      engine/host                  shows this machine and processes on it as node_exporter would          gopsutil, client_golang
 //	0      engine/feed                  hands rows of test data to users
 //	1      engine/value                 compiles expressions, templates and extractors once                  expr-lang/expr, gjson
 //	1      engine/measure               gathers observations, hands on snapshots, keeps the books

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tidegauge/engine/host"
 	"tidegauge/engine/load"
 	"tidegauge/engine/plan"
 )
@@ -35,6 +36,9 @@ func newExplain(c *console) *cobra.Command {
 			if len(p.Scrape.Names) > 0 {
 				fmt.Fprintf(c.out, "scrapes while a test lasts: %s\n", strings.Join(p.Scrape.Names, ", "))
 			}
+			if p.Host != nil {
+				fmt.Fprintln(c.out, "reads of this machine while a test lasts: "+hostText(p.Host))
+			}
 			for i := range tests {
 				explain(c, p, &tests[i], verbose)
 			}
@@ -44,6 +48,21 @@ func newExplain(c *console) *cobra.Command {
 	cmd.Flags().StringVar(&test, "test", "", "only this test")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "show the PromQL of presets")
 	return cmd
+}
+
+// hostText says what is read, every how long, and under which job.
+func hostText(o *host.Options) string {
+	jobs := o.Jobs()
+	parts := []string{"CPU, memory, load, network, disks, files, TCP (job " + jobs[0] + ")"}
+	for i := range o.Processes {
+		p := &o.Processes[i]
+		parts = append(parts, fmt.Sprintf("processes %s (job %s)", p, p.JobName()))
+	}
+	interval := o.Interval
+	if interval == 0 {
+		interval = host.DefaultInterval
+	}
+	return strings.Join(parts, ", ") + fmt.Sprintf(", every %v", interval)
 }
 
 func explain(c *console, p *plan.Plan, t *plan.Test, verbose bool) {

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 
 	"tidegauge/engine/history"
+	"tidegauge/engine/host"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/plan"
@@ -154,6 +155,7 @@ type experiment struct {
 	judge     *verdict.Judge
 	collector *report.Collector
 	scraper   *scrape.Scraper // nil: the plan scrapes nothing
+	host      *host.Host      // nil: the plan reads nothing of this machine
 	scrapeErr error
 
 	endOnce sync.Once
@@ -199,11 +201,18 @@ func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
 // prepareScrape reads what the plan scrapes.
 func (e *experiment) prepareScrape() (err error) {
 	jobs := e.o.Plan.ScrapeConfigs()
-	if jobs == nil {
+	if jobs == nil && e.o.Plan.Host == nil {
 		return nil
 	}
+	var locals []scrape.Local
+	if e.o.Plan.Host != nil {
+		e.host = host.New(*e.o.Plan.Host)
+		for _, t := range e.host.Targets() {
+			locals = append(locals, scrape.Local(t))
+		}
+	}
 	e.scraper, err = scrape.New(scrape.Options{
-		Jobs: jobs, Dir: e.o.Plan.Scrape.Dir, Labels: e.o.Plan.Labels, Store: e.lab.Store, Logger: e.lab.Logger,
+		Jobs: jobs, Locals: locals, Dir: e.o.Plan.Scrape.Dir, Labels: e.o.Plan.Labels, Store: e.lab.Store, Logger: e.lab.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPlan, err)
@@ -224,6 +233,11 @@ func (e *experiment) scraped(err error) {
 		})
 	}
 	e.collector.Servers(servers)
+	if e.host != nil {
+		for _, w := range e.host.Warnings() {
+			e.collector.Warn(w)
+		}
+	}
 }
 
 func (e *experiment) end() { e.endOnce.Do(func() { close(e.stop) }) }

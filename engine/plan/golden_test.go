@@ -93,6 +93,9 @@ func dump(p *Plan) string {
 		line("scrapes %q in %s", p.Scrape.Names, p.Scrape.Dir)
 		line("%s", strings.TrimSpace(string(jobs)))
 	}
+	if p.Host != nil {
+		line("host %v: jobs %q, processes %+v", p.Host.Interval, p.Host.Jobs(), p.Host.Processes)
+	}
 	for _, o := range p.Objectives {
 		line("objective %s at %v: %s %g service %t %v %s %g for %v abort %t", o.Text, o.Pos, o.Metric, o.Quantile, o.Service, o.Selector, o.Op, o.Threshold, o.For, o.Abort)
 		if o.Preset != "" {

@@ -91,6 +91,7 @@ func (d *decoder) plan(n node, p *Plan) {
 		document.Key("target", func(n node) { p.Target = d.target(n, names) }),
 		document.Key("classes", func(n node) { p.Classes = d.classes(n, names) }),
 		document.Key("scrape", func(n node) { p.Scrape = d.scrape(n, p) }),
+		document.Key("host", func(n node) { p.Host = d.Host(n) }),
 		document.Key("objectives", func(n node) { p.Objectives = d.objectives(n, p) }),
 		document.Key("tests", func(n node) { p.Tests = d.tests(n, p) }),
 	)

@@ -9,6 +9,7 @@ import (
 
 	"tidegauge/engine/document"
 	"tidegauge/engine/feed"
+	"tidegauge/engine/host"
 	"tidegauge/engine/value"
 )
 
@@ -24,6 +25,7 @@ type Plan struct {
 	Data       []Data
 	Classes    []UserClass
 	Scrape     document.Jobs // what is scraped while a test lasts
+	Host       *host.Options // what is read of this machine meanwhile; nil: nothing
 	Objectives []Objective
 	Tests      []Test
 }

@@ -108,7 +108,7 @@ func (d *decoder) preset(n node, p *Plan) []Objective {
 	var objectives []Objective
 	for i := range all {
 		if word == keyMetrics || word == all[i].name {
-			objectives = append(objectives, all[i].objectives(d.Pos(n), p.Scrape.Names)...)
+			objectives = append(objectives, all[i].objectives(d.Pos(n), p.ServerJobs())...)
 		}
 	}
 	return objectives

@@ -2,9 +2,23 @@ package plan
 
 import (
 	"net/url"
+	"slices"
 
 	"tidegauge/engine/document"
 )
+
+// ServerJobs returns the values of the label job that series of servers have: of what is scraped, then of this machine.
+func (p *Plan) ServerJobs() []string {
+	jobs := slices.Clone(p.Scrape.Names)
+	if p.Host != nil {
+		for _, job := range p.Host.Jobs() {
+			if !slices.Contains(jobs, job) {
+				jobs = append(jobs, job)
+			}
+		}
+	}
+	return jobs
+}
 
 // ScrapeConfigs returns the plan's scrape jobs as YAML for Prometheus, a list of scrape_configs, for the target as it is now;
 // nil if there is none.

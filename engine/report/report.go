@@ -193,7 +193,7 @@ type Phase struct {
 type Server struct {
 	Job       string `json:"job"`
 	Instance  string `json:"instance,omitempty"`   // missing: the job found no target
-	URL       string `json:"url,omitempty"`        // missing: it was gone at the end
+	URL       string `json:"url,omitempty"`        // missing: it was gone at the end, or is read by tidegauge itself
 	Scrapes   int    `json:"scrapes"`              // how often it was scraped
 	Up        int    `json:"up"`                   // how often that succeeded
 	Samples   int    `json:"samples"`              // the most that one scrape gave

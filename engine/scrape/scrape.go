@@ -38,6 +38,7 @@ const (
 // Options say what to scrape.
 type Options struct {
 	Jobs   []byte            // YAML: a list of scrape_configs
+	Locals []Local           // targets in this process
 	Dir    string            // what file names in them are relative to
 	Labels map[string]string // put on every target that has no label of that name; as a plan has them
 	Store  *store.Store
@@ -51,6 +52,7 @@ type Scraper struct {
 	loaded  *config.Config
 	logger  *slog.Logger
 	empty   *config.Config
+	locals  locals
 	targets []Target
 }
 
@@ -63,6 +65,12 @@ func New(o Options) (*Scraper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading what to scrape: %w", err)
 	}
+	s := &Scraper{logger: o.Logger}
+	local, err := s.locals.jobs(slices.Clone(o.Locals))
+	if err != nil {
+		return nil, fmt.Errorf("reading what to scrape: %w", err)
+	}
+	jobs = append(jobs, local...)
 	own, err := relabelling(o.Labels)
 	if err != nil {
 		return nil, fmt.Errorf("labels of what is scraped: %w", err)
@@ -77,10 +85,9 @@ func New(o Options) (*Scraper, error) {
 	}
 	loaded := *empty
 	loaded.ScrapeConfigs = jobs
-	writer := o.Store.Writer()
-	return &Scraper{
-		writer: writer, tally: newTally(writer), loaded: &loaded, empty: empty, logger: o.Logger,
-	}, nil
+	s.writer = o.Store.Writer()
+	s.tally, s.loaded, s.empty = newTally(s.writer), &loaded, empty
+	return s, nil
 }
 
 // relabelling puts labels on the targets that do not have them, after the rules of the job.
@@ -106,7 +113,10 @@ func relabelling(add map[string]string) ([]*relabel.Config, error) {
 // its scrape_timeout, and marks all series stale. It is called once. The error says what of that could not be written.
 func (s *Scraper) Run(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
+	clients, stopLocals := s.locals.serve()
+	defer stopLocals() // also where starting fails
 	manager, err := scrape.NewManager(&scrape.Options{
+		HTTPClientOptions:        clients,
 		ScrapeOnShutdown:         true,
 		DiscoveryReloadOnStartup: true,
 		DiscoveryReloadInterval:  model.Duration(reloadEvery),
@@ -140,12 +150,13 @@ func (s *Scraper) Run(ctx context.Context) error {
 	running.Go(func() { forward(finding, finder.SyncCh(), updates) })
 	running.Go(func() { _ = manager.Run(updates) }) // it has no error
 	<-ctx.Done()
-	s.targets = s.tally.targets(manager.TargetsActive(), s.loaded.ScrapeConfigs)
+	s.targets = s.tally.targets(manager.TargetsActive(), s.loaded.ScrapeConfigs, &s.locals)
 	// Without jobs every loop ends, with its last scrape, and no late discovery can begin another.
 	err = manager.ApplyConfig(s.empty)
 	s.targets = s.tally.counted(s.targets)
 	manager.Stop()
 	running.Wait()
+	stopLocals()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer cancel()
 	return errors.Join(err, s.writer.End(ctx, time.Now()))

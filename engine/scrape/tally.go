@@ -18,7 +18,7 @@ import (
 // Target is what became of one target.
 type Target struct {
 	Job, Instance string
-	URL           string // empty if it was gone at the end
+	URL           string // empty if it was gone at the end, or is a Local
 	Scrapes       int    // how often it was scraped
 	Up            int    // how often that succeeded
 	Samples       int    // the most that one scrape gave
@@ -96,15 +96,20 @@ func (t *tally) of(l labels.Labels) *Target {
 }
 
 // targets returns the targets there are and those there were, and the jobs without any.
-func (t *tally) targets(active map[string][]*scrape.Target, jobs []*config.ScrapeConfig) []Target {
+func (t *tally) targets(active map[string][]*scrape.Target, jobs []*config.ScrapeConfig, own *locals) []Target {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var all []Target
 	for _, job := range jobs {
 		for _, a := range active[job.JobName] {
 			target := t.of(a.Labels(labels.NewBuilder(labels.EmptyLabels())))
-			target.URL = a.URL().Redacted()
-			if err := a.LastError(); err != nil {
+			err := a.LastError()
+			if local := own.byJob[job.JobName]; local == nil {
+				target.URL = a.URL().Redacted()
+			} else if why := local.Err(); err != nil && why != nil { // says more than that the answer was an error
+				err = why
+			}
+			if err != nil {
 				target.LastError = err.Error()
 			}
 		}
