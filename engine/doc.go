@@ -49,6 +49,7 @@
 //	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go
 //	8      exporters/locust             the four CSV files of Locust
 //	8      grafana                      makes dashboards of the metrics in the catalog
+//	8      exporters/otlp               series by OTLP over gRPC and HTTP                                    grpc, proto/otlp
 //	8      exporters/prometheus         series by remote write                                               prometheus (prompb)
 //	9      exporters                    opens the outlets that a command line names
 //	10     cmd/tidegauge/internal/app   puts the command together

@@ -22,6 +22,8 @@ var heavy = map[string][]string{
 	"github.com/prometheus/client_golang":      {"engine/store", "engine/scrape", "engine/telemetry", "engine/host", "cmd/paydemo", "cmd/tidegauge/internal/app"},
 	"github.com/shirou/gopsutil":               {"engine/host"},
 	"go.opentelemetry.io/otel":                 {"engine/telemetry", "engine/experiment"},
+	"go.opentelemetry.io/proto/otlp":           {"exporters/otlp"},
+	"google.golang.org/grpc":                   {"exporters/otlp"},
 	"gopkg.in/yaml.v3":                         {"engine/document", "engine/plan"},
 	"go.yaml.in/yaml/v2":                       {"engine/scrape"}, // that of Prometheus, whose types decode themselves
 	"github.com/expr-lang/expr":                {"engine/value"},

@@ -29,6 +29,7 @@ type lab struct {
 	set   *Outlets
 	h     *history.History
 	end   func()
+	more  string // of the plan
 
 	mu    sync.Mutex
 	notes []string
@@ -49,6 +50,12 @@ func (l *lab) messages(of string) []string {
 
 func openLab(t testing.TB, dir string, within time.Duration, specs ...string) *lab {
 	t.Helper()
+	return openLabWith(t, dir, within, nil, specs...)
+}
+
+// openLabWith opens a lab with environment variables.
+func openLabWith(t *testing.T, dir string, within time.Duration, env map[string]string, specs ...string) *lab {
+	t.Helper()
 	l := &lab{t: t}
 	var err error
 	if l.store, err = store.Open(store.Options{Dir: filepath.Join(dir, "store")}); err != nil {
@@ -59,7 +66,13 @@ func openLab(t testing.TB, dir string, within time.Duration, specs ...string) *l
 	}
 	l.set, err = Open(Options{
 		Specs: specs, Dir: filepath.Join(dir, "outlets"), Store: l.store, Instance: "here", Within: within,
-		Getenv: func(name string) (string, bool) { return "secret", name == "INFLUX_TOKEN" },
+		Getenv: func(name string) (string, bool) {
+			if name == "INFLUX_TOKEN" {
+				return "secret", true
+			}
+			v, ok := env[name]
+			return v, ok
+		},
 		Notify: func(text string) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -134,7 +147,7 @@ func (l *lab) run(lasting time.Duration, meanwhile map[int]func()) *report.Repor
 		}
 	}))
 	defer target.Close()
-	p, err := plan.Parse("mixed.yaml", fmt.Appendf(nil, labPlan, target.URL, lasting), plan.Options{})
+	p, err := plan.Parse("mixed.yaml", fmt.Appendf(nil, labPlan+l.more, target.URL, lasting), plan.Options{})
 	if err != nil {
 		l.t.Fatal(err)
 	}

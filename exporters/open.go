@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"tidegauge/engine/store"
 	"tidegauge/engine/trace"
 	"tidegauge/exporters/influxdb"
+	"tidegauge/exporters/otlp"
 	"tidegauge/exporters/prometheus"
 )
 
@@ -35,10 +38,12 @@ type takes struct {
 type destination struct {
 	shown  string // to people
 	hidden string // what else tells destinations apart, and may be a secret: tenants by header or query
+	store  string // the server, without the path of a protocol: the same for all ways to it
 }
 
 var kinds = map[string]kind{
 	"influxdb":   openInfluxDB,
+	"otlp":       openOTLP,
 	"prometheus": openPrometheus,
 }
 
@@ -48,7 +53,45 @@ func openPrometheus(address string, getenv func(string) (string, bool)) (takes, 
 		return takes{}, destination{}, err
 	}
 	o := outlet.Options{Writer: w, Markers: true, Before: w.NeedsBefore(), Timeout: a.Duration("timeout", 0)}
-	return takes{samples: o, exemplars: true}, destination{a.URL.Host + a.URL.Path, a.URL.RawQuery + a.HeaderText()}, a.Err()
+	return takes{samples: o, exemplars: true}, destination{a.URL.Host + a.URL.Path, a.URL.RawQuery + a.HeaderText(), storeOf(a.URL, a.URL.Path)}, a.Err()
+}
+
+func openOTLP(address string, getenv func(string) (string, bool)) (takes, destination, error) {
+	w, a, err := otlp.New(address, getenv)
+	if err != nil {
+		return takes{}, destination{}, err
+	}
+	o := outlet.Options{Writer: w, Markers: true, MaxBatch: otlp.MaxBatch, Timeout: a.Duration("timeout", 0)}
+	shown := a.URL.Host + a.URL.Path
+	if a.GRPC {
+		shown = "grpc " + a.URL.Host
+	}
+	return takes{samples: o, exemplars: true}, destination{shown, a.URL.RawQuery + a.HeaderText(), storeOf(a.URL, a.Base)}, a.Err()
+}
+
+// storeOf returns the server of an address and what is left of its path without that of a protocol, so that two ways to one
+// store are seen to be that.
+func storeOf(u *url.URL, path string) string {
+	host, port := strings.ToLower(u.Hostname()), u.Port()
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		host = "localhost"
+	}
+	if port == "" {
+		port = u.Scheme
+	}
+	path = strings.TrimRight(path, "/")
+	for _, end := range []string{
+		"/opentelemetry/api/v1/push", "/opentelemetry", // VictoriaMetrics
+		"/api/v1/write", "/api/v1/otlp", // Prometheus; the former VictoriaMetrics too
+		"/api/v1/push", "/otlp", // Mimir
+		"/api/v1/receive", // Thanos
+	} {
+		if rest, ok := strings.CutSuffix(path, end); ok {
+			path = rest
+			break
+		}
+	}
+	return host + ":" + port + path
 }
 
 func openInfluxDB(address string, getenv func(string) (string, bool)) (takes, destination, error) {
@@ -58,7 +101,7 @@ func openInfluxDB(address string, getenv func(string) (string, bool)) (takes, de
 	}
 	o := outlet.Options{Writer: w, Before: true, Timeout: a.Duration("timeout", 0)}
 	shown := fmt.Sprintf("%s%s %s/%s", a.URL.Host, strings.TrimRight(a.URL.Path, "/"), a.Options["org"], a.Options["bucket"])
-	return takes{samples: o}, destination{shown, a.HeaderText()}, a.Err()
+	return takes{samples: o}, destination{shown: shown, hidden: a.HeaderText()}, a.Err()
 }
 
 // Options say which outlets there are.
@@ -128,7 +171,8 @@ func Check(specs []string, getenv func(string) (string, bool)) error {
 
 // described is an outlet that is not open yet.
 type described struct {
-	name string
+	name  string
+	store string // and what else tells destinations apart
 	takes
 }
 
@@ -139,8 +183,13 @@ func describeAll(specs []string, getenv func(string) (string, bool)) ([]describe
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(list, func(other described) bool { return other.name == one.name }) {
-			return nil, fmt.Errorf("%w: %s is there twice: a series goes to one store by one way", ErrSpec, one.name)
+		for _, other := range list {
+			switch {
+			case other.name == one.name:
+				return nil, fmt.Errorf("%w: %s is there twice: a series goes to one store by one way", ErrSpec, one.name)
+			case one.store != "" && other.store == one.store:
+				return nil, fmt.Errorf("%w: %s and %s are two ways to one store, which would get every series twice: leave one of them out", ErrSpec, other.name, one.name)
+			}
 		}
 		list = append(list, one)
 	}
@@ -150,7 +199,7 @@ func describeAll(specs []string, getenv func(string) (string, bool)) ([]describe
 func describe(spec string, getenv func(string) (string, bool)) (described, error) {
 	name, address, ok := strings.Cut(spec, "=")
 	open, known := kinds[name]
-	if !ok || !known {
+	if !known || !ok && name != "otlp" { // which has an address in the environment
 		if strings.Contains(name, ":") { // an address alone, which can have a password in it
 			name = "…"
 		}
@@ -160,9 +209,12 @@ func describe(spec string, getenv func(string) (string, bool)) (described, error
 	if err != nil {
 		return described{}, fmt.Errorf("%w: %s: %w", ErrSpec, name, err)
 	}
-	one := described{name + " " + where.shown, what}
+	one := described{name + " " + where.shown, where.store, what}
 	if where.hidden != "" {
 		one.name += " " + shortHash(where.hidden)
+		if one.store != "" {
+			one.store += " " + where.hidden
+		}
 	}
 	return one, nil
 }

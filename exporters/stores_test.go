@@ -35,6 +35,8 @@ func remoteWrite(options string) func(*testing.T, *server) string {
 	return func(_ *testing.T, s *server) string { return "prometheus=" + s.url() + "/api/v1/write" + options }
 }
 
+func overOTLP(_ *testing.T, s *server) string { return "otlp=" + s.url() + "/api/v1/otlp" }
+
 // destinations returns all stores. VictoriaMetrics is not killed but asked to end: it acknowledges what it has not written yet
 // and would lose the last seconds of that, of which no sender can know.
 func destinations() []*destinationTest {
@@ -42,6 +44,7 @@ func destinations() []*destinationTest {
 		{name: "Prometheus 2.42", open: prometheusOf(prometheus2, "--enable-feature=native-histograms"), spec: remoteWrite(""), holds: prometheusHolds, signal: syscall.SIGKILL, promQL: true},
 		{name: "Prometheus 3.16", anchored: true, open: prometheusOf(prometheus3), spec: remoteWrite(""), holds: prometheusHolds, signal: syscall.SIGKILL, promQL: true},
 		{name: "Prometheus 3.16, remote write 2.0", anchored: true, open: prometheusOf(prometheus3), spec: remoteWrite("?protocol=2"), holds: prometheusHolds, signal: syscall.SIGKILL, promQL: true},
+		{name: "Prometheus 3.16, OTLP", anchored: true, open: prometheusOf(prometheus3, "--web.enable-otlp-receiver"), spec: overOTLP, holds: prometheusHolds, signal: syscall.SIGKILL, promQL: true},
 		{name: "VictoriaMetrics", open: newVictoriaMetrics, spec: remoteWrite("?histograms=classic"), holds: classicHolds, signal: syscall.SIGINT},
 		{name: "InfluxDB", open: newInfluxDB, spec: influxSpec, holds: influxHolds, signal: syscall.SIGKILL},
 		{name: "VictoriaMetrics, lines of Influx", open: newVictoriaMetrics, spec: linesSpec, holds: linesHold, signal: syscall.SIGINT},

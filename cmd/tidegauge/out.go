@@ -23,7 +23,7 @@ type outFlags struct {
 }
 
 func (f *outFlags) register(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&f.specs, "out", nil, "also send everything to this store, as prometheus=http://HOST:9090/api/v1/write or\ninfluxdb=http://HOST:8086?org=ORG&bucket=BUCKET (tokens: PROMETHEUS_TOKEN, INFLUX_TOKEN); repeatable; default: $"+outVariable)
+	flags.StringArrayVar(&f.specs, "out", nil, "also send everything to this store, as prometheus=http://HOST:9090/api/v1/write,\ninfluxdb=http://HOST:8086?org=ORG&bucket=BUCKET, otlp=http://HOST:4318 or otlp=grpc://HOST:4317\n(tokens: PROMETHEUS_TOKEN, INFLUX_TOKEN, OTEL_EXPORTER_OTLP_HEADERS); repeatable; default: $"+outVariable)
 }
 
 // registerRun adds what concerns the end of a run.

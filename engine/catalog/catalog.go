@@ -158,6 +158,12 @@ func (m Metric) PrometheusName() string {
 	return name
 }
 
+// CounterKeepsName reports whether a counter has the same name after Prometheus's OTLP translation, which ends the names of
+// counters in _total.
+func CounterKeepsName(name string) bool {
+	return Metric{Name: name, Kind: Counter}.PrometheusName() == name
+}
+
 // PrometheusUnit returns the metric's unit in Prometheus's words: seconds, bytes; empty where a value has none.
 func (m Metric) PrometheusUnit() string {
 	namer := otlptranslator.UnitNamer{}

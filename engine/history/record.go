@@ -119,6 +119,15 @@ func newID(at time.Time, test string) string {
 	return b.String()
 }
 
+// StartOf returns the second in which the run with an id was begun; ok is false for what is no id of a run.
+func StartOf(id string) (at time.Time, ok bool) {
+	if !isID(id) {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(timeForm, id[:timeLength])
+	return at, err == nil
+}
+
 // slug makes a test's name fit for a folder's: small letters, digits and single hyphens.
 func slug(name string) string {
 	var b strings.Builder

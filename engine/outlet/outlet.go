@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -57,7 +58,7 @@ type Sample struct {
 	Before    *store.Histogram // of a histogram, where Options.Before asks for it: its state at the sample before; nil at its beginning
 }
 
-// Writer sends samples to one destination.
+// Writer sends samples to one destination. One that is an io.Closer is closed when Run ends.
 type Writer interface {
 	// Write sends the samples, which are in the order of time, and returns nil when the destination has acknowledged all of
 	// them. What an *Error says becomes of them; after any other error they are sent again. It must return when ctx ends. The
@@ -139,6 +140,9 @@ func (o *Outlet) Name() string { return o.o.Name }
 // Run of an outlet with this file. An error says that the store could not be read.
 func (o *Outlet) Run(ctx context.Context) error {
 	defer o.save()
+	if c, ok := o.o.Writer.(io.Closer); ok {
+		defer func() { _ = c.Close() }() // what it had to say was said in answers
+	}
 	backoff := minBackoff
 	for ctx.Err() == nil {
 		to := o.target()

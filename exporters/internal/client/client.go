@@ -4,6 +4,7 @@ package client
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"maps"
@@ -131,19 +132,20 @@ func (a *Address) Err() error { return errors.Join(a.problems...) }
 func (a *Address) HTTP(token string) *http.Client {
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		TLSClientConfig:     a.tls(),
+		TLSClientConfig:     a.TLS(),
 		TLSHandshakeTimeout: 10 * time.Second,
 		IdleConnTimeout:     90 * time.Second,
 		MaxIdleConnsPerHost: 2,
 		ForceAttemptHTTP2:   true,
 	}
 	return &http.Client{
-		Transport:     &authorized{transport, a.Headers, token, a.User},
+		Transport:     &authorized{transport, a.Header(token)},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-func (a *Address) tls() *tls.Config {
+// TLS returns the configuration that the options of the address ask for.
+func (a *Address) TLS() *tls.Config {
 	c := &tls.Config{ServerName: a.Options["server_name"], InsecureSkipVerify: a.Bool("insecure_skip_verify"), MinVersion: tls.VersionTLS12}
 	if file, ok := a.Options["ca"]; ok {
 		pem, err := os.ReadFile(file)
@@ -166,39 +168,49 @@ func (a *Address) tls() *tls.Config {
 	return c
 }
 
+// Header returns the headers of each request: those of the address, and authorization as HTTP describes it.
+func (a *Address) Header(token string) http.Header {
+	header := a.Headers.Clone()
+	switch {
+	case token != "":
+		header.Set("Authorization", "Bearer "+token)
+	case a.User != nil:
+		password, _ := a.User.Password()
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(a.User.Username()+":"+password)))
+	}
+	return header
+}
+
 // authorized adds headers to each request.
 type authorized struct {
-	http.RoundTripper
+	*http.Transport
 	headers http.Header
-	token   string
-	user    *url.Userinfo
 }
 
 func (t *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	maps.Copy(r.Header, t.headers)
-	switch {
-	case t.token != "":
-		r.Header.Set("Authorization", "Bearer "+t.token)
-	case t.user != nil:
-		password, _ := t.user.Password()
-		r.SetBasicAuth(t.user.Username(), password)
-	}
-	return t.RoundTripper.RoundTrip(r)
+	return t.Transport.RoundTrip(r)
 }
 
 // maxText is how much of an answer's text goes into an error.
 const maxText = 300
+
+// Short returns the text of an answer on one line, cut to what goes into an error.
+func Short(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > maxText {
+		text = string(runes[:maxText]) + "…"
+	}
+	return text
+}
 
 // Answer returns what an answer that is not 2xx means for the samples.
 //
 // 408, 429 and 5xx come with time. 401, 403, 404, 405, 415 and redirects are about the address and the token, not about the
 // samples: those wait until it is put right. Anything else is a refusal of these samples, 413 of so many at once.
 func Answer(status int, retryAfter, text string) *outlet.Error {
-	text = strings.Join(strings.Fields(text), " ")
-	if runes := []rune(text); len(runes) > maxText {
-		text = string(runes[:maxText]) + "…"
-	}
+	text = Short(text)
 	e := &outlet.Error{Reaction: outlet.Rejected, After: after(retryAfter)}
 	advice := ""
 	switch {
