@@ -30,7 +30,7 @@ func whole(f float64) (uint64, error) {
 // exponential returns the data point of a native histogram.
 func exponential(s *outlet.Sample, attributes []*commonpb.KeyValue, start uint64) (*metricspb.ExponentialHistogramDataPoint, error) {
 	h := s.Histogram
-	p := &metricspb.ExponentialHistogramDataPoint{Attributes: attributes, StartTimeUnixNano: start, TimeUnixNano: nanoseconds(s.Time)}
+	p := &metricspb.ExponentialHistogramDataPoint{Attributes: attributes, StartTimeUnixNano: start, TimeUnixNano: nanoseconds(s.Time), Exemplars: exemplars(s)}
 	if s.Stale() {
 		p.Flags = noRecordedValue
 		return p, nil
@@ -89,7 +89,7 @@ func explicit(s *outlet.Sample, attributes []*commonpb.KeyValue) (*metricspb.His
 	if h.Gauge {
 		return nil, errors.New("a histogram that is a gauge: OTLP has cumulative ones only")
 	}
-	p := &metricspb.HistogramDataPoint{Attributes: attributes, TimeUnixNano: nanoseconds(s.Time), Sum: &h.Sum, ExplicitBounds: h.Custom}
+	p := &metricspb.HistogramDataPoint{Attributes: attributes, TimeUnixNano: nanoseconds(s.Time), Sum: &h.Sum, ExplicitBounds: h.Custom, Exemplars: exemplars(s)}
 	var err error
 	if p.Count, err = whole(h.Count); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"encoding/hex"
 	"maps"
 	"math"
 	"slices"
@@ -283,6 +284,9 @@ func scraped(name string, s *outlet.Sample) catalog.Metric {
 // number returns the data point of a value.
 func number(s *outlet.Sample, attributes []*commonpb.KeyValue, start uint64, count bool) *metricspb.NumberDataPoint {
 	p := &metricspb.NumberDataPoint{Attributes: attributes, StartTimeUnixNano: start, TimeUnixNano: nanoseconds(s.Time)}
+	if count {
+		p.Exemplars = exemplars(s) // Prometheus's way in for gauges does not know any
+	}
 	switch {
 	case s.Stale():
 		p.Flags = noRecordedValue
@@ -292,6 +296,27 @@ func number(s *outlet.Sample, attributes []*commonpb.KeyValue, start uint64, cou
 		p.Value = &metricspb.NumberDataPoint_AsDouble{AsDouble: s.Value}
 	}
 	return p
+}
+
+// exemplars returns those of a sample. The ids of a trace and a span have fields of their own.
+func exemplars(s *outlet.Sample) []*metricspb.Exemplar {
+	var list []*metricspb.Exemplar
+	for _, x := range s.Exemplars {
+		one := &metricspb.Exemplar{TimeUnixNano: nanoseconds(x.Time), Value: &metricspb.Exemplar_AsDouble{AsDouble: x.Value}}
+		for _, l := range x.Labels {
+			id, err := hex.DecodeString(l.Value)
+			switch {
+			case l.Name == "trace_id" && err == nil && len(id) == 16:
+				one.TraceId = id
+			case l.Name == "span_id" && err == nil && len(id) == 8:
+				one.SpanId = id
+			default:
+				one.FilteredAttributes = append(one.FilteredAttributes, pair(l.Name, l.Value))
+			}
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 // attribute returns the name of the attribute that a label was made of.
