@@ -11,7 +11,7 @@
 //	                    └──► exporters/locust
 //	store ──► outlet (a cursor over it, with books) ──► exporters/… ──► stores of the user's own
 //	history + verdict ──► report ──► terminal, JSON, run folder
-//	run = load+user+measure on one machine · experiment = run from start to verdict
+//	run = load+user+measure on one machine · experiment = run + faults, from start to verdict
 //
 // # Levels
 //
@@ -26,9 +26,12 @@
 //	0      engine/event                 what happens to a run as a whole
 //	0      engine/protocol              the one interface behind which every protocol stands
 //	0      engine/host                  shows this machine and processes on it as node_exporter would          gopsutil, client_golang
+//	0      engine/fault                 breaks things on a timeline and puts them right
 //	0      engine/feed                  hands rows of test data to users
 //	1      engine/value                 compiles expressions, templates and extractors once                  expr-lang/expr, gjson
 //	1      engine/measure               gathers observations, hands on snapshots, keeps the books
+//	1      engine/fault/tcp             puts faults between a service and what it connects to over TCP       toxiproxy
+//	1      engine/fault/webfault        puts faults between a service and what it calls over HTTP
 //	1      engine/protocol/web          HTTP/1.1                                                             fasthttp
 //	1      engine/store                 time series in an embedded TSDB, queried with PromQL                 prometheus
 //	2      engine/timeline              sorts what became of the work by when it was meant to start

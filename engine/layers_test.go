@@ -29,6 +29,8 @@ var heavy = map[string][]string{
 	"github.com/expr-lang/expr":                {"engine/value"},
 	"github.com/tidwall/gjson":                 {"engine/value"},
 	"github.com/valyala/fasthttp":              {"engine/protocol/web", "deploy/bench"},
+	"github.com/Shopify/toxiproxy":             {"engine/fault/tcp"},
+	"github.com/rs/zerolog":                    {"engine/fault/tcp"},
 	"gonum.org/v1/gonum":                       {"engine/stat"},
 	"github.com/spf13/cobra":                   {"cmd/tidegauge"},
 	"github.com/redis/go-redis":                {"cmd/paydemo"},

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,6 +40,14 @@ func newExplain(c *console) *cobra.Command {
 			}
 			if p.Host != nil {
 				fmt.Fprintln(c.out, "reads of this machine while a test lasts: "+hostText(p.Host))
+			}
+			for i := range p.Proxies {
+				x := &p.Proxies[i]
+				where := ""
+				if x.Toxiproxy != "" {
+					where = ", at the toxiproxy server " + x.Toxiproxy
+				}
+				fmt.Fprintf(c.out, "proxy %s while a test lasts: %s to %s%s\n", x.Name, x.Listen, x.Upstream, where)
 			}
 			for i := range tests {
 				explain(c, p, &tests[i], verbose)
@@ -93,6 +103,7 @@ func explain(c *console, p *plan.Plan, t *plan.Test, verbose bool) {
 			fmt.Fprintf(c.out, "  %-10s %.4g%s to %.4g%s over %s\n", s.Phase, s.From, unit, s.To, unit, clock(s.Over))
 		}
 	}
+	explainFaults(c, t)
 	classes := t.Classes
 	if len(classes) == 0 {
 		for i := range p.Classes {
@@ -136,5 +147,24 @@ func explainObjectives(c *console, objectives []plan.Objective, verbose bool) {
 	}
 	if len(objectives) == 0 {
 		fmt.Fprintln(c.out, "  no objectives: the run fails if any request fails")
+	}
+}
+
+// explainFaults shows what will be broken, in the order of time.
+func explainFaults(c *console, t *plan.Test) {
+	faults := slices.SortedStableFunc(slices.Values(t.Faults), func(a, b plan.Fault) int { return cmp.Compare(a.At, b.At) })
+	for i := range faults {
+		f := &faults[i]
+		target := ""
+		if f.Proxy != "" {
+			target = " of " + f.Proxy
+		}
+		fmt.Fprintf(c.out, "  fault: from %s to %s %s%s\n", clock(f.At), clock(f.End()), f.Name, target)
+		if h := f.Hook; h != nil && len(h.Undo) == 0 && h.UndoPost == "" {
+			fmt.Fprintln(c.out, "         nothing undoes it")
+		}
+	}
+	for _, w := range t.FaultWarnings() {
+		fmt.Fprintf(c.out, "  warning: %s\n", w)
 	}
 }

@@ -42,6 +42,7 @@ type runFlags struct {
 	locust          plan.Overrides
 	stopTimeout     locustDuration
 	out             outFlags
+	allowHooks      []string
 }
 
 func newRun(c *console) *cobra.Command {
@@ -74,6 +75,8 @@ Ctrl-C once ends the test gracefully and still writes everything; twice ends it 
 	f.register(cmd)
 	return cmd
 }
+
+const allowHookHelp = "a command or URL that faults of the plan may use, as 'docker stop redis'; every word must be equal, * stands\nfor any one word; repeatable; without it a plan can run no commands"
 
 // onePlan is cobra.ExactArgs(1), with a hint for those who write lists as Locust's command line takes them.
 func onePlan(cmd *cobra.Command, args []string) error {
@@ -110,6 +113,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVarP(&f.locust.Tags, "tags", "T", nil, "only tasks with at least one of these tags")
 	flags.StringSliceVarP(&f.locust.ExcludeTags, "exclude-tags", "E", nil, "leave out tasks with any of these tags")
 	flags.VarP(&f.stopTimeout, "stop-timeout", "s", "how long running tasks may take to finish at the end; 0 cuts them (default: the plan's)")
+	flags.StringArrayVar(&f.allowHooks, "allow-hook", nil, allowHookHelp)
 	f.out.register(flags)
 	f.out.registerRun(flags)
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
@@ -136,7 +140,7 @@ func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnErro
 	if err := f.tryJSON(); err != nil {
 		return err
 	}
-	a, err := f.out.open(ctx, c, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
+	a, err := f.out.open(ctx, c, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version(), AllowedHooks: f.allowHooks})
 	if err != nil {
 		return err
 	}

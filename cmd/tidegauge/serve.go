@@ -35,6 +35,7 @@ With --out, samples that an earlier process could not send are sent now.`,
 	}
 	cmd.Flags().StringVar(&config.DataDir, "data-dir", "tidegauge-data", "where the store and the runs are kept")
 	cmd.Flags().StringVar(&config.Listen, "listen", demoListen, "address to answer on")
+	cmd.Flags().StringArrayVar(&config.AllowedHooks, "allow-hook", nil, "a command or URL that may undo what a run that was killed has left broken, as 'docker start redis'; repeatable")
 	out.register(cmd.Flags())
 	cmd.Flags().DurationVar(&config.Retention, "retention", 0, "how long series are kept (default 15 days)")
 	return cmd

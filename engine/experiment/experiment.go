@@ -16,6 +16,9 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/metric"
 
+	"tidegauge/engine/fault"
+	"tidegauge/engine/fault/tcp"
+	"tidegauge/engine/fault/webfault"
 	"tidegauge/engine/history"
 	"tidegauge/engine/host"
 	"tidegauge/engine/measure"
@@ -51,13 +54,25 @@ type Lab struct {
 	Version string                   // of tidegauge
 	Outlets *outlet.Set              // to other stores; running. nil: there are none
 	Expose  func(telemetry.Gatherer) // given the metrics of each run as it starts; nil: nobody pulls
-	Logger  *slog.Logger             // of scraping; default: discard
+	Logger  *slog.Logger             // of scraping and faults; default: discard
+
+	// FaultDir is where the journal of faults is kept, for the next start after a process that was killed; see fault.Restore.
+	// AllowedHooks are the commands and URLs that plans may break things with. Empty: none.
+	FaultDir     string
+	AllowedHooks fault.Allowed
 
 	shown *telemetry.Provider // of the last run: it can be pulled until the next begins
 }
 
 // Close releases what the last experiment left to be pulled.
 func (l *Lab) Close(ctx context.Context) error { return l.show(ctx, nil) }
+
+func (l *Lab) log() *slog.Logger {
+	if l.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l.Logger
+}
 
 func (l *Lab) show(ctx context.Context, p *telemetry.Provider) error {
 	before := l.shown
@@ -77,7 +92,8 @@ type Options struct {
 	Stop  <-chan struct{} // when closed, the run ends gracefully
 }
 
-// Run makes the load of a test, keeps what it measures and judges it. It returns when all of that is done.
+// Run makes the load of a test, breaks what the test has faults for, keeps what it measures and judges it. It returns when all
+// of that is done and every fault is undone.
 //
 // What the target does wrong is in the report. An error without a report says why the test could not be run; one with a
 // report (ErrStorage) says what of it could not be kept. When ctx ends, what is under way is cut and the rest is as always.
@@ -100,7 +116,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	meta.ID = record.ID()
-	e := &experiment{lab: l, o: o, record: record, collector: report.NewCollector(meta), stop: make(chan struct{})}
+	e := &experiment{lab: l, o: o, record: record, collector: report.NewCollector(meta), stop: make(chan struct{}), started: make(chan time.Time, 1)}
 	if err := e.prepareScrape(); err != nil {
 		return nil, errors.Join(err, record.Close())
 	}
@@ -109,6 +125,13 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	}
 	if warning := overflowWarning(mix.Names(), o.Plan.MaxSeries); warning != "" {
 		e.collector.Warn(warning)
+	}
+	if err := e.openProxies(ctx, seed); err != nil {
+		return nil, errors.Join(err, record.Close())
+	}
+	defer func() { _ = e.closeProxies(context.WithoutCancel(ctx)) }() // their connections end: there is nothing to lose
+	if err := e.prepareFaults(); err != nil {
+		return nil, errors.Join(err, record.Close())
 	}
 	if warning := run.FileWarning(&o.Test.Shape); warning != "" {
 		e.collector.Warn(warning)
@@ -129,6 +152,8 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	if e.scraper != nil {
 		watching.Go(func() { scrapeErr = e.scraper.Run(scraping) })
 	}
+	mend := e.startFaults(ctx)
+	defer mend() // also after a panic
 	result, err := run.Do(ctx, run.Options{
 		Shape:       o.Test.Shape,
 		Mix:         mix,
@@ -137,11 +162,14 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		Seed:        seed,
 		StopTimeout: o.Test.StopTimeout,
 		Stop:        e.stop,
+		Started:     e.started,
 	})
+	mend()
 	close(ran)
 	endScraping()
 	watching.Wait()
 	e.scraped(scrapeErr)
+	e.broke(result.Start)
 	return e.finish(context.WithoutCancel(ctx), ctx, result, err)
 }
 
@@ -157,6 +185,11 @@ type experiment struct {
 	scraper   *scrape.Scraper // nil: the plan scrapes nothing
 	host      *host.Host      // nil: the plan reads nothing of this machine
 	scrapeErr error
+	proxies   []proxy // started
+	tcp       map[string]*tcp.Proxy
+	web       map[string]*webfault.Proxy
+	timeline  *fault.Timeline // nil: the test has no faults
+	started   chan time.Time  // receives when the load begins
 
 	endOnce sync.Once
 	stop    chan struct{} // closed to end the run gracefully

@@ -96,6 +96,9 @@ func dump(p *Plan) string {
 	if p.Host != nil {
 		line("host %v: jobs %q, processes %+v", p.Host.Interval, p.Host.Jobs(), p.Host.Processes)
 	}
+	for _, x := range p.Proxies {
+		line("proxy %s at %v: http %t %s to %s by %q", x.Name, x.Pos, x.HTTP, x.Listen, x.Upstream, x.Toxiproxy)
+	}
 	for _, o := range p.Objectives {
 		line("objective %s at %v: %s %g service %t %v %s %g for %v abort %t", o.Text, o.Pos, o.Metric, o.Quantile, o.Service, o.Selector, o.Op, o.Threshold, o.For, o.Abort)
 		if o.Preset != "" {
@@ -111,8 +114,26 @@ func dump(p *Plan) string {
 		for _, o := range t.Objectives {
 			line("  objective %s", o.Text)
 		}
+		dumpFaults(line, &t)
 	}
 	return b.String()
+}
+
+func dumpFaults(line func(string, ...any), t *Test) {
+	for _, f := range t.Faults {
+		line("  fault %q of %q at %v: from %v for %v", f.Name, f.Proxy, f.Pos, f.At, f.For)
+		switch {
+		case f.TCP != nil:
+			line("    tcp %+v", *f.TCP)
+		case f.HTTP != nil:
+			line("    http %+v", *f.HTTP)
+		case f.Hook != nil:
+			line("    hook %+v", *f.Hook)
+		}
+	}
+	for _, w := range t.FaultWarnings() {
+		line("  warning: %s", w)
+	}
 }
 
 func dumpAuth(line func(string, ...any), a *Auth) {

@@ -75,6 +75,8 @@ func flagOf(key string) string {
 		return "--" + key
 	case "exclude_tags":
 		return "--exclude-tags"
+	case "faults":
+		return "--run-time"
 	}
 	return key
 }

@@ -49,7 +49,7 @@ type decoder struct {
 // Parse reads a plan. The error, if any, is of type Errors and lists every mistake. Files that the plan names are looked
 // for in the directory of file, and read: a data file that is not there is a mistake of the plan.
 func Parse(file string, text []byte, o Options) (*Plan, error) {
-	reader, root := document.New(file, text, document.Options{Kind: "plan", Hint: minimalPlan, Later: []string{"faults"}, Getenv: o.Getenv})
+	reader, root := document.New(file, text, document.Options{Kind: "plan", Hint: minimalPlan, Getenv: o.Getenv})
 	if root == nil {
 		return nil, reader.Errors()
 	}
@@ -92,6 +92,7 @@ func (d *decoder) plan(n node, p *Plan) {
 		document.Key("classes", func(n node) { p.Classes = d.classes(n, names) }),
 		document.Key("scrape", func(n node) { p.Scrape = d.scrape(n, p) }),
 		document.Key("host", func(n node) { p.Host = d.Host(n) }),
+		document.Key("proxies", func(n node) { p.Proxies = d.proxies(n) }),
 		document.Key("objectives", func(n node) { p.Objectives = d.objectives(n, p) }),
 		document.Key("tests", func(n node) { p.Tests = d.tests(n, p) }),
 	)

@@ -26,6 +26,7 @@ type Plan struct {
 	Classes    []UserClass
 	Scrape     document.Jobs // what is scraped while a test lasts
 	Host       *host.Options // what is read of this machine meanwhile; nil: nothing
+	Proxies    []Proxy
 	Objectives []Objective
 	Tests      []Test
 }
@@ -187,8 +188,8 @@ type Objective struct {
 	PromQL    string
 	Unit      string // of what PromQL gives: s, ratio, or nothing where that is not known
 	Preset    string // the preset it is part of; one part without data says nothing about the others
-	Source    string            // of a part that asks servers: which kind of them
-	Meaning   string            // of a part that asks servers: what of them it measures, in words
+	Source    string // of a part that asks servers: which kind of them
+	Meaning   string // of a part that asks servers: what of them it measures, in words
 }
 
 // Model is how load is made.
@@ -224,10 +225,11 @@ type Type string
 
 // The types.
 const (
-	Load   Type = "load"
-	Stress Type = "stress"
-	Spike  Type = "spike"
-	Soak   Type = "soak"
+	Load     Type = "load"
+	Stress   Type = "stress"
+	Spike    Type = "spike"
+	Soak     Type = "soak"
+	Recovery Type = "recovery"
 )
 
 // Test is one test over the system the plan describes.
@@ -241,6 +243,7 @@ type Test struct {
 	ExcludeTags []string      // a task with any of them is left out
 	StopTimeout time.Duration // how long running iterations may take to finish at the end
 	Objectives  []Objective   // the plan's and the test's own
+	Faults      []Fault       // in the order of the plan
 }
 
 // Options are the circumstances a plan is read in. The zero Options read no environment.

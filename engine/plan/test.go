@@ -39,7 +39,7 @@ func (d *decoder) tests(n node, p *Plan) []Test {
 	return all
 }
 
-var types = []string{string(Load), string(Stress), string(Spike), string(Soak)}
+var types = []string{string(Load), string(Stress), string(Spike), string(Soak), string(Recovery)}
 
 func (d *decoder) test(m member, p *Plan) Test {
 	n := m.Value
@@ -48,7 +48,7 @@ func (d *decoder) test(m member, p *Plan) Test {
 	var process string
 	var arrivals, users node
 	found, known := d.Mapping(n, "a test",
-		document.Key("type", func(n node) { t.Type = d.testType(n) }),
+		document.Key("type", document.Into((*string)(&t.Type), func(n node) (string, bool) { return d.Choice(n, "type", types) })),
 		document.Key("arrivals", func(n node) { arrivals = n }),
 		document.Key("users", func(n node) { users = n }),
 		document.Key("spawn_rate", document.Into(&l.spawn, d.perSecond)),
@@ -62,8 +62,12 @@ func (d *decoder) test(m member, p *Plan) Test {
 		document.Key("tags", document.Into(&t.Tags, d.tags)),
 		document.Key("exclude_tags", document.Into(&t.ExcludeTags, d.tags)),
 		document.Key("stop_timeout", document.Into(&t.StopTimeout, d.Duration)),
+		document.Key("faults", func(n node) { t.Faults = d.faults(n, p) }),
 		document.Key("objectives", func(n node) { t.Objectives = d.objectives(n, p) }),
 	)
+	if _, ok := found["faults"]; !ok && known && t.Type == Recovery {
+		d.Wrong(n, "faults is missing, expected what the target is to recover from: faults: [{at: 2m, for: 20s, tcp: database, cut: true}]")
+	}
 	if length, ok := found["duration"]; ok {
 		l.length = &length
 	}
@@ -90,19 +94,6 @@ func (d *decoder) test(m member, p *Plan) Test {
 		d.completeTest(&t, p, found, n, l.key != "" && d.Count() == before)
 	}
 	return t
-}
-
-func (d *decoder) testType(n node) Type {
-	text, ok := d.Constant(n, document.OneOf(types))
-	switch {
-	case !ok:
-	case text == "recovery":
-		d.Wrong(n, "type recovery is not supported by this version, which has %s", document.List(types))
-	default:
-		text, _ = d.Choice(n, "type", types)
-		return Type(text)
-	}
-	return Load
 }
 
 // meaningless reports keys that say something about another model.
@@ -157,6 +148,7 @@ func (p *Plan) complete(t *Test) []problem {
 	case weight == 0 && count == 0:
 		problems = append(problems, problem{"classes", -1, "all classes have weight 0, expected one that has users"})
 	}
+	problems = append(problems, t.faultProblems()...)
 	return append(problems, p.completeUsers(t, taking)...)
 }
 

@@ -34,6 +34,7 @@ type Collector struct {
 	events     []Event
 	warnings   []string
 	servers    []Server
+	faults     []Fault
 	usersPeak  int
 	start      time.Time
 	at         time.Time // of the copy
@@ -98,6 +99,13 @@ func (c *Collector) Servers(list []Server) {
 	}
 }
 
+// Faults says what became of the faults of the test.
+func (c *Collector) Faults(list []Fault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.faults = list
+}
+
 // Totals returns the totals of the run as of the last checkpoint, after the final snapshot all of them; nil before the
 // first one. Neither side may change them.
 func (c *Collector) Totals() *measure.Totals {
@@ -115,7 +123,7 @@ func (c *Collector) Report(v *verdict.Verdict) *Report {
 		Schema: Schema, Run: c.meta, Complete: c.final, Start: c.start, End: c.at, Seconds: seconds(c.at.Sub(c.start)), Verdict: v,
 		Requests: []Row{}, Failures: []Failure{}, Checks: []Check{}, Exceptions: []Exception{}, Classes: []Class{}, Phases: []Phase{},
 		UsersPeak: c.usersPeak, Series: c.series.report(c.start), Warnings: append([]string{}, c.warnings...),
-		Servers: c.servers,
+		Servers: c.servers, Faults: c.faults,
 	}
 	r.Events = append(phaseEvents(&c.meta.Shape, r.Seconds), c.events...)
 	slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })

@@ -39,6 +39,7 @@ type Report struct {
 	Blocked    Times            `json:"blocked"`           // how long due iterations waited for a free user
 	Phases     []Phase          `json:"phases"`
 	Servers    []Server         `json:"servers,omitempty"` // what was scraped, once the run is over
+	Faults     []Fault          `json:"faults,omitempty"`  // once the run is over
 	UsersPeak  int              `json:"users_peak"`
 	Series     []Point          `json:"series"`
 	Events     []Event          `json:"events"`
@@ -200,6 +201,21 @@ type Server struct {
 	LastError string `json:"last_error,omitempty"` // of the last scrape before the end
 }
 
+// Fault is something that was broken while the run lasted. Moments count from the start of the run; one that did not come is
+// left out. It was certainly in force from Start to Undoing, and certainly not before Asked or after End.
+type Fault struct {
+	Name    string   `json:"name"`
+	Target  string   `json:"target,omitempty"`
+	At      float64  `json:"at"` // as planned
+	For     float64  `json:"for"`
+	Asked   *float64 `json:"asked,omitempty"` // starting it began
+	Start   *float64 `json:"start,omitempty"`
+	Undoing *float64 `json:"undoing,omitempty"` // undoing it began
+	End     *float64 `json:"end,omitempty"`
+	Undone  bool     `json:"undone"`
+	Error   string   `json:"error,omitempty"`
+}
+
 // Point is one piece of the run, for charts.
 type Point struct {
 	At         float64 `json:"at"` // its beginning, since the start of the run
@@ -218,6 +234,6 @@ type Point struct {
 // Event is something that happened at a moment.
 type Event struct {
 	At   float64 `json:"at"`   // since the start of the run
-	Kind string  `json:"kind"` // phase, stop, abort, …
+	Kind string  `json:"kind"` // phase, stop, abort, fault, …
 	Text string  `json:"text"`
 }

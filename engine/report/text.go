@@ -90,6 +90,7 @@ func (r *Report) WriteText(w io.Writer, width int, color bool) error {
 	r.head(t)
 	r.objectives(t)
 	r.charts(t)
+	r.faults(t)
 	r.requests(t)
 	r.failures(t)
 	r.checks(t)

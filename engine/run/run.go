@@ -29,6 +29,8 @@ type Options struct {
 	Stop <-chan struct{}
 	// Control, if there is one, can change the load while the run lasts.
 	Control *Control
+	// Started, which must have room for it, is sent Result.Start when the load begins; nil: nobody wants to know.
+	Started chan<- time.Time
 }
 
 // Result says how the run went, apart from what was measured.
@@ -68,6 +70,9 @@ func Do(ctx context.Context, o Options) (res Result, err error) {
 	work, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	res.Start = start
+	if o.Started != nil {
+		o.Started <- start
+	}
 	s := &setting{
 		mix: o.Mix, recorder: o.Recorder, start: start, course: course, work: work, failed: make(chan error, 1),
 	}

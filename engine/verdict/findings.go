@@ -24,7 +24,7 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	}
 	var findings []Finding
 	for _, check := range []func() *Finding{
-		j.books, j.generator, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed,
+		j.books, j.generator, j.broken, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed,
 	} {
 		if f := check(); f != nil {
 			findings = append(findings, *f)
@@ -136,6 +136,14 @@ func ranOutOf(e *[protocol.Resources]uint64) string {
 		}
 	}
 	return strings.Join(names, " and ")
+}
+
+// broken finds that the test's faults were not what the plan has.
+func (j *Judge) broken() *Finding {
+	if len(j.faults) == 0 {
+		return nil
+	}
+	return &Finding{Outcome: Inconclusive, Code: CodeFault, Message: strings.Join(j.faults, "; ")}
 }
 
 func (j *Judge) unreachable() *Finding {
@@ -313,7 +321,9 @@ func conclude(findings []Finding, p *Part, a *account) Verdict {
 		return slices.ContainsFunc(findings, func(f Finding) bool { return f.Outcome == o })
 	}
 	switch {
-	case findings[0].Code == CodeBooks, findings[0].Code == CodeGenerator:
+	case slices.ContainsFunc(findings, func(f Finding) bool {
+		return f.Code == CodeBooks || f.Code == CodeGenerator || f.Code == CodeFault
+	}):
 		v.Outcome = Inconclusive
 	case has(Fail):
 		v.Outcome = Fail

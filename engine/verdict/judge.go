@@ -42,6 +42,7 @@ type Judge struct {
 	abortedBy *plan.Objective // nil: not aborted
 	abortText string
 	stoppedAt time.Time
+	faults    []string // why they failed
 }
 
 // leastLateness is what a generator on a shared machine may be late by, whatever is judged.
@@ -87,6 +88,9 @@ func maxLateness(objectives []plan.Objective) time.Duration {
 // Stopped tells the judge that the run was ended at that time, before its shape was over, by a person and not by Abort.
 // Without it a run that ended early is recognised by its length alone.
 func (j *Judge) Stopped(at time.Time) { j.stoppedAt = at }
+
+// FaultFailed tells the judge that a fault of the test could not be started or undone.
+func (j *Judge) FaultFailed(why string) { j.faults = append(j.faults, why) }
 
 // Consume implements measure.Sink. It returns no error.
 func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {

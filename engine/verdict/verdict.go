@@ -14,6 +14,7 @@
 //   - inconclusive when the books do not balance: then no number can be trusted;
 //   - inconclusive when requests failed since the generator ran out of files, ports or memory: what the target would have
 //     done with them nobody knows, and what it did with the others was under another load than the plan's;
+//   - inconclusive when a fault of the test could not be started or undone: the target was tried with other things than the plan's;
 //   - fail when any finding is a failure;
 //   - inconclusive when any finding says that what was measured cannot carry an answer;
 //   - inconclusive when there are objectives and none of them had data;
@@ -48,6 +49,7 @@ const (
 	CodeQuery        = "query"         // a PromQL objective could not be evaluated
 	CodeBooks        = "books"         // the accounts do not balance
 	CodeGenerator    = "generator"     // requests failed since the generator ran out of something
+	CodeFault        = "fault"         // a fault of the test could not be started, or not be undone
 	CodeLateness     = "lateness"      // the generator sent too late
 	CodeStartRate    = "start_rate"    // the generator made less load than intended
 	CodeDropped      = "dropped"       // too much due work was never started, for want of a free user

@@ -20,6 +20,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"tidegauge/engine/experiment"
+	"tidegauge/engine/fault"
 	"tidegauge/engine/history"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/store"
@@ -39,7 +40,9 @@ type Config struct {
 	OutletsWait     time.Duration               // at the end of a run; default 10 s
 	OutletsRequired bool                        // a run without them complete is not kept
 	Getenv          func(string) (string, bool) // for the outlets' tokens; default os.LookupEnv
-	Notify          func(text string)           // told what people should know of outlets; default: nobody
+	Notify          func(text string)           // told what people should know of outlets and faults; default: nobody
+
+	AllowedHooks []string // commands and URLs that plans may break things with, see fault.Allowed
 }
 
 // App is the command put together. New opens, Start serves, Stop undoes both in reverse.
@@ -62,6 +65,9 @@ type App struct {
 func New(ctx context.Context, c Config) (*App, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Notify == nil {
+		c.Notify = func(string) {}
 	}
 	if err := os.MkdirAll(c.DataDir, 0o755); err != nil {
 		return nil, fmt.Errorf("creating the data directory: %w; choose another with --data-dir", err)
@@ -98,16 +104,28 @@ func New(ctx context.Context, c Config) (*App, error) {
 		Logger:  c.Logger,
 		Outlets: a.outlets.Set,
 		Expose:  func(g telemetry.Gatherer) { a.metrics.Store(&g) },
+
+		FaultDir:     filepath.Join(c.DataDir, "faults"),
+		AllowedHooks: c.AllowedHooks,
 	}
+	restoreFaults(ctx, &c)
 	return a, nil
+}
+
+// restoreFaults undoes what a process that was killed has left broken. The store is open: no other process is at work here.
+func restoreFaults(ctx context.Context, c *Config) {
+	restored, err := fault.Restore(ctx, filepath.Join(c.DataDir, "faults"), c.AllowedHooks)
+	for _, r := range restored {
+		c.Notify(r.String())
+	}
+	if err != nil {
+		c.Notify("WARNING: " + err.Error())
+	}
 }
 
 func openOutlets(c *Config, s *store.Store) (*exporters.Outlets, error) {
 	if c.Getenv == nil {
 		c.Getenv = os.LookupEnv
-	}
-	if c.Notify == nil {
-		c.Notify = func(string) {}
 	}
 	host, err := os.Hostname()
 	if err != nil {
