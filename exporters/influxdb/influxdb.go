@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
@@ -92,10 +93,10 @@ func (w *Writer) Write(ctx context.Context, samples []outlet.Sample) error {
 
 // point returns a sample as a point, or nil for a value that no field can have.
 func (w *Writer) point(s *outlet.Sample) *write.Point {
-	p := influxdb2.NewPointWithMeasurement(s.Series.Name()).SetTime(time.UnixMilli(s.Time))
+	p := influxdb2.NewPointWithMeasurement(measurement(s.Series.Name())).SetTime(time.UnixMilli(s.Time))
 	for _, l := range s.Series.Labels {
 		if l.Name != "__name__" && l.Value != "" {
-			p.AddTag(l.Name, l.Value)
+			p.AddTag(tagKey(l.Name), plain(l.Value))
 		}
 	}
 	if s.Histogram == nil {
@@ -127,6 +128,46 @@ func (w *Writer) point(s *outlet.Sample) *write.Point {
 		p.AddField("le_inf", h.Count)
 	}
 	return p
+}
+
+// measurement returns a metric's name as a line can begin with it.
+func measurement(name string) string {
+	if strings.HasPrefix(name, "#") { // a comment
+		name = "_" + name[1:]
+	}
+	return plain(name)
+}
+
+// tagKey returns a label's name as InfluxDB takes it: it drops points with a tag of one of its own names.
+func tagKey(label string) string {
+	switch label {
+	case "time", "_field", "_measurement":
+		return label + "_"
+	}
+	return plain(label)
+}
+
+// plain returns a text that every server reads as it was written. Line protocol has no way to write control characters, such
+// as a line's end; and of a backslash before a character that is escaped, or at the end, servers make different things.
+func plain(text string) string {
+	special := func(r rune) bool { return r < ' ' || r == '\\' }
+	if !strings.ContainsFunc(text, special) {
+		return text
+	}
+	b := []byte(text)
+	for i, c := range b {
+		if c < ' ' {
+			b[i] = ' '
+		}
+	}
+	next := byte(' ') // after the end
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] == '\\' && (next == ' ' || next == ',' || next == '=') {
+			b[i] = '/'
+		}
+		next = b[i]
+	}
+	return string(b)
 }
 
 var quantiles = []struct {
