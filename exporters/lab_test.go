@@ -54,7 +54,7 @@ func openLab(t testing.TB, dir string, within time.Duration, specs ...string) *l
 }
 
 // openLabWith opens a lab with environment variables.
-func openLabWith(t *testing.T, dir string, within time.Duration, env map[string]string, specs ...string) *lab {
+func openLabWith(t testing.TB, dir string, within time.Duration, env map[string]string, specs ...string) *lab {
 	t.Helper()
 	l := &lab{t: t}
 	var err error
