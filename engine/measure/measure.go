@@ -37,6 +37,8 @@ type Observation struct {
 	BytesSent, BytesReceived int64
 	BodyBytes                int64 // of the answer's body
 	Timings                  protocol.Timings
+	TraceID                  [16]byte // of the trace it is to be found in; zero: in none
+	SpanID                   [8]byte
 }
 
 // Books are the accounts of one kind of work. They balance at the end of a run: Intended = Started + Dropped and
@@ -139,6 +141,7 @@ type Snapshot struct {
 	Planned    time.Duration // the whole length of the shape
 	Failures   []Failure     // the bounded table of failures so far
 	Exceptions []Exception   // likewise
+	Exemplars  []Exemplar    // since Since: at most one of each histogram of requests and power of two; those of one by time
 }
 
 // Failure is a row of the bounded table of failures: distinct by request, outcome and detail.

@@ -239,14 +239,14 @@ func (s *series) first(ctx context.Context) {
 
 // hand takes what was recorded since the last time and hands it on.
 func (s *series) hand(ctx context.Context, final bool) {
-	delta, log := s.take()
+	delta, log, traced := s.take()
 	s.total.Merge(delta)
 	// By the monotonic clock, which no correction of the wall clock moves.
 	now := s.start.Add(time.Since(s.start))
 	if now.Before(s.last) { // it began before its start
 		now = s.last
 	}
-	s.consume(ctx, &Snapshot{Time: now, Since: s.last, Final: final, Total: s.total, Delta: delta, Log: log})
+	s.consume(ctx, &Snapshot{Time: now, Since: s.last, Final: final, Total: s.total, Delta: delta, Log: log, Exemplars: traced.list()})
 	s.last = now
 	delta.reset()
 	if log != nil {
@@ -254,11 +254,14 @@ func (s *series) hand(ctx context.Context, final bool) {
 	}
 }
 
-// take leaves every shard an empty page and log and returns what is on the others, merged. The result is also the first
-// spare.
-func (s *series) take() (*Totals, *Log) {
+// take leaves every shard an empty page and log and returns what is on the others, merged, and the exemplars. The result is
+// also the first spare.
+func (s *series) take() (*Totals, *Log, exemplars) {
+	var all exemplars
 	for i, shard := range s.recorder.shards {
-		s.spares[i], s.logs[i] = shard.swap(s.spares[i], s.logs[i])
+		var traced exemplars
+		s.spares[i], s.logs[i], traced = shard.swap(s.spares[i], s.logs[i])
+		all.merge(traced)
 	}
 	delta, log := s.spares[0], s.logs[0]
 	for i, page := range s.spares[1:] {
@@ -269,7 +272,7 @@ func (s *series) take() (*Totals, *Log) {
 			s.logs[i+1].reset()
 		}
 	}
-	return delta, log
+	return delta, log, all
 }
 
 // consume completes a snapshot and gives it to each sink.

@@ -16,16 +16,18 @@ type Shard struct {
 	page    *Totals // of the present interval; the recorder swaps it for an empty one
 	classOf []int   // of each request, or -1
 	log     *Log    // of the present interval; nil: nobody asked for it
+	traced  exemplars
 	_       [128]byte
 }
 
-// swap gives the shard an empty page and an empty log and returns those it had. It is all that recording ever waits for.
-func (s *Shard) swap(empty *Totals, emptyLog *Log) (*Totals, *Log) {
+// swap gives the shard an empty page and an empty log and returns those it had, with its exemplars. It is all that
+// recording ever waits for.
+func (s *Shard) swap(empty *Totals, emptyLog *Log) (*Totals, *Log, exemplars) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	page, log := s.page, s.log
-	s.page, s.log = empty, emptyLog
-	return page, log
+	page, log, traced := s.page, s.log, s.traced
+	s.page, s.log, s.traced = empty, emptyLog, nil
+	return page, log, traced
 }
 
 // seconds returns a duration in seconds, at least 0.
@@ -114,6 +116,9 @@ func (s *Shard) Observe(o *Observation) {
 	t.ServiceTime.Record(service)
 	if s.log != nil {
 		s.log.Requests = append(s.log.Requests, Entry{o.Intended, responseTime, serviceTime, int32(o.Request), o.Outcome})
+	}
+	if o.TraceID != [16]byte{} {
+		s.traced.add(o, response, service)
 	}
 	r.BytesSent += uint64(max(o.BytesSent, 0))
 	r.BytesReceived += uint64(max(o.BytesReceived, 0))

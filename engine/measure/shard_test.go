@@ -15,7 +15,7 @@ type histogram = hist.Histogram
 // take returns what was recorded since the last time, as Run does.
 func take(r *Recorder) *Totals {
 	s := newSeries(r, time.Now(), nil)
-	t, _ := s.take()
+	t, _, _ := s.take()
 	return t
 }
 

@@ -99,6 +99,9 @@ func dump(p *Plan) string {
 	for _, x := range p.Proxies {
 		line("proxy %s at %v: http %t %s to %s by %q", x.Name, x.Pos, x.HTTP, x.Listen, x.Upstream, x.Toxiproxy)
 	}
+	if p.Trace.On {
+		line("trace at %v: ratio %g slow %v", p.Trace.Pos, p.Trace.Ratio, p.Trace.Slow)
+	}
 	for _, o := range p.Objectives {
 		line("objective %s at %v: %s %g service %t %v %s %g for %v abort %t", o.Text, o.Pos, o.Metric, o.Quantile, o.Service, o.Selector, o.Op, o.Threshold, o.For, o.Abort)
 		if o.Preset != "" {

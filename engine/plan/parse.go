@@ -90,6 +90,7 @@ func (d *decoder) plan(n node, p *Plan) {
 		document.Key("data", func(n node) { p.Data = d.data(n, names) }),
 		document.Key("target", func(n node) { p.Target = d.target(n, names) }),
 		document.Key("classes", func(n node) { p.Classes = d.classes(n, names) }),
+		document.Key("trace", func(n node) { p.Trace = d.trace(n) }),
 		document.Key("scrape", func(n node) { p.Scrape = d.scrape(n, p) }),
 		document.Key("host", func(n node) { p.Host = d.Host(n) }),
 		document.Key("proxies", func(n node) { p.Proxies = d.proxies(n) }),

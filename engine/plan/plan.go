@@ -27,6 +27,7 @@ type Plan struct {
 	Scrape     document.Jobs // what is scraped while a test lasts
 	Host       *host.Options // what is read of this machine meanwhile; nil: nothing
 	Proxies    []Proxy
+	Trace      Trace
 	Objectives []Objective
 	Tests      []Test
 }

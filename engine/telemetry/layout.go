@@ -22,6 +22,7 @@ type layout struct {
 	surplus   surplus
 	families  []family
 	stages    []stage
+	examples  map[requestTimes][]exemplar // of the interval being collected
 }
 
 // family is the series of one metric. Only the list that goes with its kind is used.
@@ -45,6 +46,7 @@ type series[T any] struct {
 type histogramSeries struct {
 	series[*hist.Histogram]
 	point histogramPoint // the latest, whose buckets hold until something is recorded
+	of    *requestTimes  // nil: it has no exemplars
 }
 
 func (f *family) histogram(sure bool, labels func() []attribute.KeyValue, read func(*measure.Totals) *hist.Histogram) {
@@ -74,8 +76,8 @@ func (p *Provider) newLayout(names *measure.Names) *layout {
 	overflow := Overflow(names, p.maxSeries)
 	l.newRows(overflow)
 	makers := map[string]func(*family){
-		catalog.ResponseTime:      l.outcomes(func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ResponseTime }, requestLabels),
-		catalog.ServiceTime:       l.outcomes(func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ServiceTime }, clientLabels),
+		catalog.ResponseTime:      l.outcomes(false, func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ResponseTime }, requestLabels),
+		catalog.ServiceTime:       l.outcomes(true, func(t *measure.OutcomeTotals) *hist.Histogram { return &t.ServiceTime }, clientLabels),
 		catalog.IterationDuration: l.classHistograms(func(t *measure.ClassTotals) *hist.Histogram { return &t.IterationDuration }),
 		catalog.Lateness:          l.classHistograms(func(t *measure.ClassTotals) *hist.Histogram { return &t.Lateness }),
 		catalog.PhaseDuration:     l.phases,
@@ -155,7 +157,7 @@ func (l *layout) ofClass(class int) []attribute.KeyValue {
 }
 
 // outcomes lays out a histogram of each request and outcome; ok is sure to come.
-func (l *layout) outcomes(pick func(*measure.OutcomeTotals) *hist.Histogram, labels func(*row, protocol.Outcome) []attribute.KeyValue) func(*family) {
+func (l *layout) outcomes(service bool, pick func(*measure.OutcomeTotals) *hist.Histogram, labels func(*row, protocol.Outcome) []attribute.KeyValue) func(*family) {
 	return func(f *family) {
 		for i := range l.rows {
 			r := &l.rows[i]
@@ -163,6 +165,7 @@ func (l *layout) outcomes(pick func(*measure.OutcomeTotals) *hist.Histogram, lab
 				f.histogram(o == protocol.OK,
 					func() []attribute.KeyValue { return labels(r, o) },
 					func(t *measure.Totals) *hist.Histogram { return pick(&r.totals(t).Outcomes[o]) })
+				f.histograms[len(f.histograms)-1].of = &requestTimes{i, o, service}
 			}
 		}
 	}

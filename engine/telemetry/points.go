@@ -26,6 +26,7 @@ type span struct{ start, at time.Time }
 // collect returns every series that is shown, and, to be exported first, the zeros of those that show up now with a value
 // in them.
 func (l *layout) collect(s *measure.Snapshot, scale int, now, before span) (births, all []metricdata.Metrics) {
+	l.examples = l.exemplars(s)
 	for i := range l.families {
 		f := &l.families[i]
 		switch f.metric.Kind {
@@ -80,7 +81,11 @@ func (l *layout) histograms(f *family, s *measure.Snapshot, scale int, now, befo
 		if one.show(l.labels) && h.Count() > 0 {
 			zeros = append(zeros, histogramPoint{Attributes: one.attributes, StartTime: before.start, Time: before.at, Scale: int32(scale)})
 		}
-		points = append(points, one.next(h, scale, now))
+		p := one.next(h, scale, now)
+		if one.of != nil {
+			p.Exemplars = l.examples[*one.of]
+		}
+		points = append(points, p)
 	}
 	return zeros, points
 }

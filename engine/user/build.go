@@ -12,6 +12,7 @@ import (
 	"tidegauge/engine/plan"
 	"tidegauge/engine/protocol"
 	"tidegauge/engine/protocol/web"
+	"tidegauge/engine/trace"
 	"tidegauge/engine/value"
 )
 
@@ -21,6 +22,7 @@ type task struct {
 	weight int
 	steps  []step
 	data   []dataset // that it mentions
+	flow   bool      // it has more than one request
 }
 
 type dataset struct {
@@ -48,6 +50,7 @@ type request struct {
 	timeout     time.Duration
 	ignoreBody  bool
 	readsStatus bool
+	untraced    bool // the plan has a traceparent for it
 	checks      []check
 	extract     []plan.Extract
 }
@@ -129,11 +132,14 @@ func (b *builder) class(p *plan.UserClass) (class, error) {
 func (b *builder) task(class int, p *plan.Task) (task, error) {
 	t := task{name: p.Name, weight: p.Weight}
 	words := strings.Join(texts(b.target, p), "\n")
+	requests := 0
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		st := step{condition: s.If, pause: s.Wait}
 		if s.Request != nil {
 			st.request = b.request(class, s.Request)
+			t.flow = t.flow || requests > 0
+			requests++
 			st.request.ignoreBody = !mentions(words, "body") && !mentions(words, "json")
 		}
 		t.steps = append(t.steps, st)
@@ -201,6 +207,7 @@ func (b *builder) header(r *request, p *plan.Request) {
 	has := func(name string) bool {
 		return slices.ContainsFunc(r.fields, func(f field) bool { return strings.EqualFold(f.name, name) })
 	}
+	r.untraced = has(trace.Header)
 	auth := p.Auth
 	if auth == nil && !has("Authorization") {
 		auth = b.target.Auth

@@ -8,6 +8,7 @@ import (
 
 	"tidegauge/engine/measure"
 	"tidegauge/engine/protocol"
+	"tidegauge/engine/trace"
 	"tidegauge/engine/value"
 )
 
@@ -22,6 +23,7 @@ type Session struct {
 	rand     *rand.Rand
 	env      value.Env
 	timer    *time.Timer // of pauses, made when first needed
+	trace    *trace.User // nil: requests are not traced
 
 	// Reused from request to request.
 	request  protocol.Request
@@ -45,6 +47,9 @@ func (m *Mix) NewSession(class, number int, r *measure.Recorder) (*Session, erro
 		mix: m, class: &m.classes[class], index: class,
 		client: client, recorder: r, shard: r.Shard(number),
 		rand: rand.New(rand.NewPCG(mix64(m.seed^mix64(uint64(class))), mix64(m.seed^mix64(uint64(number))))),
+	}
+	if m.tracer != nil {
+		s.trace = m.tracer.User()
 	}
 	s.env.Rand, s.env.User = s.rand, number
 	return s, nil
@@ -70,8 +75,12 @@ const (
 // Iterate runs one iteration that was due at intended and that this user could take at ready, and records everything about it.
 // It returns when the flow is over, whatever became of it. When ctx ends, the request under way is cut.
 func (s *Session) Iterate(ctx context.Context, intended, ready time.Time) {
-	s.shard.StartIteration(s.index, intended, ready, time.Now())
+	started := time.Now()
+	s.shard.StartIteration(s.index, intended, ready, started)
 	t := s.pick()
+	if s.trace != nil {
+		s.trace.Begin(t.flow)
+	}
 	s.env.Reset()
 	s.env.Now = intended
 	for i := range t.data {
@@ -79,11 +88,15 @@ func (s *Session) Iterate(ctx context.Context, intended, ready time.Time) {
 	}
 	how := s.flow(ctx, t, intended)
 	s.env.Iter++
+	finished := time.Now()
+	if s.trace != nil {
+		s.traceIteration(t, how, intended, started, finished)
+	}
 	if how == ended {
 		s.shard.CutIteration(s.index)
 		return
 	}
-	s.shard.FinishIteration(s.index, intended, time.Now())
+	s.shard.FinishIteration(s.index, intended, finished)
 }
 
 // Close closes the user's connections.
@@ -172,6 +185,9 @@ func (s *Session) send(ctx context.Context, t *task, r *request, due time.Time) 
 		BodyBytes: s.response.BodyBytes,
 		Timings:   s.response.Timings,
 	}
+	if s.trace != nil && !r.untraced {
+		s.traceRequest(r, detail)
+	}
 	s.shard.Observe(&s.seen)
 	if outcome.Failed() {
 		s.recorder.Fail(r.index, outcome, detail, s.response.Finished)
@@ -249,6 +265,13 @@ func (s *Session) prepare(r *request) error {
 			}
 			s.fields = append(s.fields, one)
 		}
+		q.Header = s.fields
+	}
+	if s.trace != nil && !r.untraced {
+		if r.fields == nil {
+			s.fields = append(s.fields[:0], r.constant...)
+		}
+		s.fields = append(s.fields, protocol.Field{Name: trace.Header, Value: s.trace.Next()})
 		q.Header = s.fields
 	}
 	if q.Body = r.bytes; r.hasBody && r.body.template != nil {

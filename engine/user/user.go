@@ -13,6 +13,7 @@
 //     no answer came, every check counts as failed. A value to extract that is not there is a failed check too.
 //   - An expression that cannot be evaluated is the plan's fault, not the target's: it is counted as an exception and ends
 //     the iteration.
+//   - With a tracer an iteration is one trace, and each request carries its traceparent.
 //   - Extracted values and rows of data last for an iteration; cookies, connections and random numbers for the user's
 //     life. A task takes a new row of each data set it mentions, and of no other.
 package user
@@ -26,6 +27,7 @@ import (
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/protocol"
+	"tidegauge/engine/trace"
 )
 
 // Mix is the user classes of one test, ready to run: tasks filtered by tags, data files open, names numbered.
@@ -38,6 +40,7 @@ type Mix struct {
 	arrivals []uint16 // of the open model, again and again
 	seed     uint64
 	dial     func() (protocol.Client, error)
+	tracer   *trace.Tracer // nil: requests are not traced
 }
 
 // Options configure a Mix.
@@ -45,6 +48,8 @@ type Options struct {
 	Seed uint64
 	// Dial makes the client of one virtual user. nil: HTTP as the plan's target says (protocol/web).
 	Dial func() (protocol.Client, error)
+	// Tracer places requests in traces, but those that have a traceparent of the plan's. nil: they are in none.
+	Tracer *trace.Tracer
 }
 
 type class struct {
@@ -57,7 +62,7 @@ type class struct {
 // NewMix prepares the classes of a test. Errors: a data file that cannot be read, tags that leave no task, certificates
 // that cannot be read, more users than the fixed counts of the test's classes add up to where no class has a weight.
 func NewMix(p *plan.Plan, t *plan.Test, o Options) (*Mix, error) {
-	m := &Mix{seed: o.Seed, dial: o.Dial}
+	m := &Mix{seed: o.Seed, dial: o.Dial, tracer: o.Tracer}
 	classes, err := choose(p, t)
 	if err != nil {
 		return nil, fmt.Errorf("preparing test %s: %w", t.Name, err)
