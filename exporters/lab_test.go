@@ -156,7 +156,7 @@ func (l *lab) run(lasting time.Duration, meanwhile map[int]func()) *report.Repor
 		l.t.Fatal(err)
 	}
 	d := &during{do: meanwhile}
-	e := &experiment.Lab{Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set}
+	e := &experiment.Lab{Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set, Spans: l.set.Spans, Events: l.set.Events}
 	r, err := e.Run(l.t.Context(), experiment.Options{Plan: p, Test: test, Sinks: []measure.Sink{d}})
 	d.doing.Wait()
 	if err != nil {

@@ -232,6 +232,7 @@ func (b *bench) checkValues(t *testing.T, v view, r *report.Report) {
 		runUID + " panel Verdict A":      0,
 		runUID + " panel Error rate A":   float64(r.Total.Failures) / float64(r.Total.Count),
 		runUID + " annotation Verdicts":  float64(r.End.UnixMilli()),
+		runUID + " annotation Events":    float64(r.Start.UnixMilli()),
 		runsUID + " panel Judged runs A": 1,
 		runsUID + " panel Failed A":      1,
 		runsUID + " panel Runs B":        float64(r.Start.UnixMilli()),

@@ -48,6 +48,7 @@ func Run() Dashboard {
 		Templating: VariableList{append(append([]Variable{datasourceVariable()}, planAndTest()...), run, request)},
 		Annotations: AnnotationList{[]Annotation{
 			annotation("Stages", "blue", by("max", most(ofRun(catalog.Stage)), catalog.LabelStage), legend(catalog.LabelStage), "Stage of the load shape"),
+			happened(),
 			endOfRun(ofRun(catalog.Verdict), "The run is over"),
 		}},
 		Panels: b.panels,
@@ -62,6 +63,15 @@ func perRun() []string { return []string{catalog.LabelPlan, catalog.LabelTest, c
 func endedAt(verdicts, window string) string {
 	when := "timestamp(" + verdicts + ")"
 	return fmt.Sprintf("(max_over_time(%s[%s:2m]) or %s)", when, window, when)
+}
+
+// happened marks what else happened to the run, such as a fault or its end before its time.
+func happened() Annotation {
+	others := label(catalog.LabelKind) + `!~"phase|verdict"`
+	when := by("max", most(ofRun(catalog.EventTime, others)), catalog.LabelKind, catalog.LabelText)
+	a := annotation("Events", "orange", "1000 * "+when, legend(catalog.LabelKind), legend(catalog.LabelText))
+	a.UseValueForTime = true
+	return a
 }
 
 // endOfRun marks when runs got their verdict.

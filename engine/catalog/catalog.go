@@ -48,6 +48,7 @@ const (
 	ArrivalRate       = "tidegauge.arrival_rate"
 	Stage             = "tidegauge.stage"
 	OverflowRequests  = "tidegauge.overflow_requests"
+	EventTime         = "tidegauge.event.time"
 	RunInfo           = "tidegauge.run.info"
 	Objective         = "tidegauge.objective"
 	Verdict           = "tidegauge.verdict"
@@ -78,6 +79,8 @@ const (
 	LabelObjective  = "objective"
 	LabelVersion    = "version"
 	LabelScale      = "scale"
+	LabelKind       = "kind"
+	LabelText       = "text"
 	LabelOutlet     = "outlet"
 	LabelSignal     = "signal"
 	LabelOverflow   = "otel.metric.overflow" // OpenTelemetry's metrics SDK specification
@@ -108,6 +111,7 @@ func All() []Metric {
 		{ArrivalRate, Gauge, "{iteration}/s", "Rate at which iterations are meant to start now; open models only.", nil},
 		{Stage, Gauge, "", "Stage of the load shape: its number, counted from 1, while it is under way, and 0 once it is over.", []string{LabelStage}},
 		{OverflowRequests, Gauge, "{request}", "Requests of the plan without series of their own, since all together could have more than `max_series`.", nil},
+		{EventTime, Gauge, "s", "When something happened to the run, in seconds since 1970, from then to its end and once more with its verdict; the kind is start, phase, fault, change, abort, stop or verdict.", []string{LabelKind, LabelText}},
 		{RunInfo, Gauge, "", "Always 1; the labels say what made the measurements and the scale of its histograms.", []string{LabelVersion, LabelScale}},
 		{Objective, Gauge, "", "Answer to an objective of the plan, at the end of the run: 1 it was met, 0 it was missed; absent if it could not be decided.", []string{LabelObjective}},
 		{Verdict, Gauge, "", "Verdict of the run, at its end: 1 pass, 0 fail, -1 inconclusive.", nil},

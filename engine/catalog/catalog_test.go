@@ -27,6 +27,7 @@ func TestPrometheusName(t *testing.T) {
 		ArrivalRate:       "tidegauge_arrival_rate_per_second",
 		Stage:             "tidegauge_stage",
 		OverflowRequests:  "tidegauge_overflow_requests",
+		EventTime:         "tidegauge_event_time_seconds",
 		RunInfo:           "tidegauge_run_info",
 		Objective:         "tidegauge_objective",
 		Verdict:           "tidegauge_verdict",

@@ -16,6 +16,7 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/metric"
 
+	"tidegauge/engine/event"
 	"tidegauge/engine/fault"
 	"tidegauge/engine/fault/tcp"
 	"tidegauge/engine/fault/webfault"
@@ -29,6 +30,7 @@ import (
 	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
 	"tidegauge/engine/telemetry"
+	"tidegauge/engine/trace"
 	"tidegauge/engine/user"
 	"tidegauge/engine/verdict"
 )
@@ -51,8 +53,10 @@ var ErrPlan = errors.New("the plan cannot be run")
 type Lab struct {
 	Store   *store.Store
 	History *history.History
-	Version string                   // of tidegauge
-	Outlets *outlet.Set              // to other stores; running. nil: there are none
+	Version string      // of tidegauge
+	Outlets *outlet.Set // to other stores; running, with the queues that follow. nil: there are none
+	Spans   []*outlet.Queue[trace.Span]
+	Events  []*outlet.Queue[event.Event]
 	Expose  func(telemetry.Gatherer) // given the metrics of each run as it starts; nil: nobody pulls
 	Logger  *slog.Logger             // of scraping and faults; default: discard
 
@@ -105,18 +109,22 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	for seed == 0 {
 		seed = rand.Uint64()
 	}
-	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed})
+	meta := report.MetaOf(o.Plan, o.Test)
+	meta.Version, meta.Seed = l.Version, seed
+	identity := &event.Run{Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels}
+	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed, Tracer: l.tracer(&o, seed, identity)})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
-	meta := report.MetaOf(o.Plan, o.Test)
-	meta.Version, meta.Seed = l.Version, seed
 	record, err := l.History.Begin(meta, o.Plan.Source)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
-	meta.ID = record.ID()
-	e := &experiment{lab: l, o: o, record: record, collector: report.NewCollector(meta), stop: make(chan struct{}), started: make(chan time.Time, 1)}
+	meta.ID, identity.ID = record.ID(), record.ID()
+	e := &experiment{
+		lab: l, o: o, record: record, collector: report.NewCollector(meta), identity: identity,
+		stop: make(chan struct{}), started: make(chan time.Time, 1),
+	}
 	if err := e.prepareScrape(); err != nil {
 		return nil, errors.Join(err, record.Close())
 	}
@@ -182,6 +190,7 @@ type experiment struct {
 	exporter  metric.Exporter // to the store
 	judge     *verdict.Judge
 	collector *report.Collector
+	identity  *event.Run
 	scraper   *scrape.Scraper // nil: the plan scrapes nothing
 	host      *host.Host      // nil: the plan reads nothing of this machine
 	scrapeErr error
@@ -194,6 +203,8 @@ type experiment struct {
 	endOnce sync.Once
 	stop    chan struct{} // closed to end the run gracefully
 	aborted atomic.Bool   // by a missed objective, not by a person
+
+	phase string // of the shape, the latest seen
 
 	checkpointed  time.Time
 	checkpointErr error
@@ -223,7 +234,7 @@ func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
 	e.judge = verdict.NewJudge(verdict.Options{
 		Plan: e.o.Plan, Test: e.o.Test, Run: meta.ID, Querier: e.lab.Store,
 		Abort: func(reason string) {
-			e.collector.Event(time.Now(), "abort", reason)
+			e.happened(event.Event{Time: time.Now(), Kind: event.Abort, Severity: event.Error, Text: reason})
 			e.aborted.Store(true)
 			e.end()
 		},
@@ -275,9 +286,10 @@ func (e *experiment) scraped(err error) {
 
 func (e *experiment) end() { e.endOnce.Do(func() { close(e.stop) }) }
 
-// Consume implements measure.Sink: it writes a checkpoint to the run's folder from time to time. Its first failure is kept for
+// Consume implements measure.Sink: it tells what is new, and writes a checkpoint to the run's folder from time to time. Its first failure is kept for
 // the end and does not disturb the run.
 func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
+	e.watch(s)
 	if s.Final || !report.CheckpointDue(s.Start, e.checkpointed, s.Time) {
 		return nil
 	}
@@ -292,10 +304,7 @@ func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
 // finish ends the run's series, judges it, and completes its folder. Outlets are waited for until patience ends.
 func (e *experiment) finish(ctx, patience context.Context, result run.Result, runErr error) (*report.Report, error) {
 	id := e.record.ID()
-	if (result.Stopped || result.Cancelled) && !e.aborted.Load() {
-		e.judge.Stopped(result.End)
-		e.collector.Event(result.End, "stop", "ended before the test was over")
-	}
+	e.ended(result)
 	var kept []error
 	if result.SinkErrors != nil {
 		kept = append(kept, result.SinkErrors)
@@ -309,6 +318,7 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	done()
 	ctx, done = context.WithTimeout(ctx, endWithin)
 	defer done()
+	e.judged(&v, result.Start)
 	// The answers come after the end of the series: they are what is to be seen of the run from now on.
 	if err := e.lab.Store.EndSeries(ctx, "run", id, time.Now()); err != nil {
 		kept = append(kept, err)

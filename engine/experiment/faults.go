@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"tidegauge/engine/event"
 	"tidegauge/engine/fault"
 	"tidegauge/engine/fault/tcp"
 	"tidegauge/engine/fault/webfault"
@@ -127,12 +128,12 @@ func (e *experiment) noteFault(r fault.Record) {
 	}
 	switch {
 	case r.Err != nil:
-		e.collector.Event(time.Now(), "fault", r.Err.Error())
+		e.happened(event.Event{Time: time.Now(), Kind: event.Fault, Severity: event.Error, Text: r.Err.Error()})
 		e.lab.log().Error("a fault failed", "fault", r.Name, "target", r.Target, "error", r.Err)
 	case r.Undone:
-		e.collector.Event(r.End, "fault", what+" is undone")
+		e.happened(event.Event{Time: r.End, Since: r.Start, Kind: event.Fault, Text: what + " is undone"})
 	default:
-		e.collector.Event(r.Start, "fault", what+" begins")
+		e.happened(event.Event{Time: r.Start, Kind: event.Fault, Severity: event.Warning, Text: what + " begins"})
 	}
 }
 

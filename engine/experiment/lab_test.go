@@ -169,7 +169,7 @@ func TestStoreEqualsRecord(t *testing.T) {
 	}
 
 	after := time.Now().Add(time.Second)
-	if left := query(after, `{run=%q, __name__!~"tidegauge_(verdict|objective|run_duration_seconds)"}`, r.Run.ID); len(left) > 0 {
+	if left := query(after, `{run=%q, __name__!~"tidegauge_(verdict|objective|run_duration_seconds)", kind!="verdict"}`, r.Run.ID); len(left) > 0 {
 		t.Errorf("series that linger after the run: %v", left)
 	}
 	if got := query(after, `tidegauge_verdict{run=%q}`, r.Run.ID)["  "]; got != 0 {

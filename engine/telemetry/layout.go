@@ -22,6 +22,7 @@ type layout struct {
 	surplus   surplus
 	families  []family
 	stages    []stage
+	events    *events
 	examples  map[requestTimes][]exemplar // of the interval being collected
 }
 
@@ -72,7 +73,7 @@ type stage struct {
 }
 
 func (p *Provider) newLayout(names *measure.Names) *layout {
-	l := &layout{labels: p.labels, names: names}
+	l := &layout{labels: p.labels, names: names, events: &p.events}
 	overflow := Overflow(names, p.maxSeries)
 	l.newRows(overflow)
 	makers := map[string]func(*family){

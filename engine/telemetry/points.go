@@ -126,6 +126,9 @@ func (l *layout) gauges(f *family, s *measure.Snapshot, now span) (points []gaug
 	if f.metric.Name == catalog.Stage {
 		return l.stagePoints(s, now)
 	}
+	if f.metric.Name == catalog.EventTime {
+		return l.events.points(now, false)
+	}
 	for i := range f.gauges {
 		one := &f.gauges[i]
 		v := one.read(s)
@@ -156,7 +159,7 @@ func (l *layout) stagePoints(s *measure.Snapshot, now span) (points []gaugePoint
 }
 
 // answers returns the metrics that say what a run came to.
-func answers(common []attribute.KeyValue, r Results, now span) (list []metricdata.Metrics) {
+func answers(common []attribute.KeyValue, r Results, now span, events []gaugePoint) (list []metricdata.Metrics) {
 	point := func(v float64, own ...attribute.KeyValue) gaugePoint {
 		return gaugePoint{Attributes: attribute.NewSet(slices.Concat(common, own)...), StartTime: now.start, Time: now.at, Value: v}
 	}
@@ -172,6 +175,7 @@ func answers(common []attribute.KeyValue, r Results, now span) (list []metricdat
 		}
 	}
 	add(catalog.Objective, objectives)
+	add(catalog.EventTime, events)
 	add(catalog.Verdict, []gaugePoint{point(r.Verdict.value())})
 	if !now.start.IsZero() {
 		add(catalog.RunDuration, []gaugePoint{point(now.at.Sub(now.start).Seconds())})

@@ -144,6 +144,7 @@ func TestNamesInTheStoreAreThoseOfTheCatalog(t *testing.T) {
 	r := newRun()
 	shot := r.snapshot(0)
 	shot.Start, shot.Since, shot.Time = time.Now(), time.Now(), time.Now()
+	p.Event(time.Now(), "start", "the load begins")
 	consume(t, p, shot)
 	if err := p.Finish(t.Context(), Results{Time: time.Now(), Verdict: Failed, Objectives: map[string]Answer{"p95 < 1s": Failed}}); err != nil {
 		t.Fatal(err)

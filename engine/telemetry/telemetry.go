@@ -61,6 +61,7 @@ type Provider struct {
 	source   *source
 
 	layout  *layout
+	events  events
 	start   time.Time
 	last    time.Time // of the latest point exported
 	current atomic.Pointer[[]metricdata.Metrics]
@@ -135,12 +136,13 @@ type Results struct {
 	Objectives map[string]Answer // by the objective's text; an undecided one gets no series
 }
 
-// Finish exports the verdict, the answers to the objectives and the run's duration, after the final snapshot. Where the
+// Finish exports the verdict, the answers to the objectives, the run's duration and the events, after the final snapshot. Where the
 // series of a run are made stale at its end, Finish comes after that: its one point is meant to be found for a while. Who
 // pulls finds the answers and what was counted from then on, and no gauge of a run that is over. Its errors are like
 // Consume's.
 func (p *Provider) Finish(ctx context.Context, r Results) error {
-	verdicts := answers(p.labels, r, span{p.start, p.next(r.Time)})
+	now := span{p.start, p.next(r.Time)}
+	verdicts := answers(p.labels, r, now, p.events.points(now, true))
 	shown := verdicts
 	if before := p.current.Load(); before != nil {
 		shown = append(slices.DeleteFunc(slices.Clone(*before), isGauge), verdicts...)

@@ -103,6 +103,8 @@ func New(ctx context.Context, c Config) (*App, error) {
 		Version: c.Version,
 		Logger:  c.Logger,
 		Outlets: a.outlets.Set,
+		Spans:   a.outlets.Spans,
+		Events:  a.outlets.Events,
 		Expose:  func(g telemetry.Gatherer) { a.metrics.Store(&g) },
 
 		FaultDir:     filepath.Join(c.DataDir, "faults"),
