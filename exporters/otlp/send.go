@@ -68,7 +68,12 @@ func (t *target) sender() (sender, error) {
 	if t.URL.Port() == "" {
 		host += ":4317"
 	}
-	connection, err := grpc.NewClient("dns:///"+host, options...)
+	connect := func() (*grpc.ClientConn, error) { return grpc.NewClient("dns:///"+host, options...) }
+	// A connection has goroutines before it is used: this one only says whether there can be one.
+	trial, err := connect()
+	if err == nil {
+		err = trial.Close()
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("preparing gRPC to %s: %w", host, err), t.Err())
 	}
@@ -76,7 +81,7 @@ func (t *target) sender() (sender, error) {
 	for name, values := range t.Header(token) {
 		header.Set(name, values...)
 	}
-	return &overGRPC{connection: connection, method: t.signal.method, header: header}, t.Err()
+	return &overGRPC{connect: connect, method: t.signal.method, header: header}, t.Err()
 }
 
 type overHTTP struct {
@@ -149,14 +154,27 @@ func failure(err error) error {
 }
 
 type overGRPC struct {
-	connection *grpc.ClientConn
+	connect    func() (*grpc.ClientConn, error)
+	connection *grpc.ClientConn // nil: not used yet
 	method     string
 	header     metadata.MD
 }
 
-func (s *overGRPC) Close() error { return s.connection.Close() }
+func (s *overGRPC) Close() error {
+	if s.connection == nil {
+		return nil
+	}
+	return s.connection.Close()
+}
 
 func (s *overGRPC) send(ctx context.Context, request, response proto.Message) error {
+	if s.connection == nil {
+		connection, err := s.connect()
+		if err != nil {
+			return err
+		}
+		s.connection = connection
+	}
 	err := s.connection.Invoke(metadata.NewOutgoingContext(ctx, s.header), s.method, request, response)
 	if err == nil {
 		return nil
