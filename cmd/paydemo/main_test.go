@@ -3,12 +3,10 @@ package main
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 )
@@ -79,28 +77,6 @@ func TestExitCodes(t *testing.T) {
 		}
 		if !strings.Contains(stderr.String(), test.says) {
 			t.Errorf("%s: says %q, want %q in it", test.args, stderr.String(), test.says)
-		}
-	}
-}
-
-func TestFlags(t *testing.T) {
-	args := "-listen :9 -redis r:1 -pool 2 -pool-timeout 3s -database-timeout 4s -keep 5 -notify http://n -notify-timeout 6s " +
-		"-breaker-failures 7 -breaker-reset 8s -latency 0 -notify-latency 9s -notify-failures 0.5 -leak 11 -verbose"
-	o, level, err := parse(strings.Fields(args), io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if level != slog.LevelDebug {
-		t.Errorf("-verbose logs from level %v", level)
-	}
-	for name, ok := range map[string]bool{
-		"listen": o.Listen == ":9", "redis": o.Redis == "r:1", "pool": o.PoolSize == 2, "pool-timeout": o.PoolTimeout == 3*time.Second,
-		"database-timeout": o.DatabaseTimeout == 4*time.Second, "keep": o.Keep == 5, "notify": o.Notify == "http://n",
-		"notify-timeout": o.NotifyTimeout == 6*time.Second, "breaker-failures": o.BreakerFailures == 7, "breaker-reset": o.BreakerReset == 8*time.Second,
-		"latency": o.Latency < 0, "notify-latency": o.NotifyLatency == 9*time.Second, "notify-failures": o.NotifyFailures == 0.5, "leak": o.Leak == 11,
-	} {
-		if !ok {
-			t.Errorf("-%s does not reach its option: %+v", name, o)
 		}
 	}
 }

@@ -19,7 +19,8 @@ type api struct {
 	payments      *database
 	notifications *notifier
 	metrics       *metrics
-	leak          leak
+	leak          *leak
+	bad           *behaviour
 	log           *slog.Logger
 }
 
@@ -31,7 +32,10 @@ func (a *api) handler() http.Handler {
 	mux.HandleFunc("POST /payments/{id}/refunds", a.answer(a.refund))
 	mux.HandleFunc("GET /healthz", a.answer(a.health))
 	mux.Handle("GET /metrics", a.metrics.handler())
-	return a.metrics.observe(mux)
+	refuse := a.answer(func(http.ResponseWriter, *http.Request) (int, any, error) {
+		return 0, nil, newProblem(http.StatusServiceUnavailable, "too many requests are waiting")
+	})
+	return a.metrics.observe(a.bad.limit(mux, refuse))
 }
 
 // answer turns what an endpoint returns into an answer: a status and a value to send as JSON, or an error.
@@ -147,11 +151,13 @@ type leak struct {
 	kept [][]byte
 }
 
-func (l *leak) some() {
-	if l.size == 0 {
+func (l *leak) some() { l.add(l.size) }
+
+func (l *leak) add(size int) {
+	if size <= 0 {
 		return
 	}
-	block := make([]byte, l.size)
+	block := make([]byte, size)
 	for i := 0; i < len(block); i += 512 {
 		block[i] = 1 // an untouched page would not count as resident
 	}

@@ -27,7 +27,8 @@ type database struct {
 	client  *redis.Client
 	keep    int64
 	latency time.Duration
-	pending time.Duration // a payment whose notification is pending for longer was given up on
+	factor  func() float64 // what latency is multiplied by now
+	pending time.Duration  // a payment whose notification is pending for longer was given up on
 }
 
 const (
@@ -36,10 +37,11 @@ const (
 	idPrefix      = "pay_"
 )
 
-func newDatabase(o Options) *database {
+func newDatabase(o Options, factor func() float64) *database {
 	return &database{
 		keep:    int64(o.Keep),
 		latency: o.Latency,
+		factor:  factor,
 		pending: 2 * (o.NotifyTimeout + o.PoolTimeout + o.DatabaseTimeout),
 		client: redis.NewClient(&redis.Options{
 			Addr:           o.Redis,
@@ -74,7 +76,7 @@ func (d *database) work(ctx context.Context) error {
 		return nil
 	}
 	const sigma = 0.5
-	timer := time.NewTimer(time.Duration(float64(d.latency) * math.Exp(sigma*rand.NormFloat64())))
+	timer := time.NewTimer(time.Duration(float64(d.latency) * d.factor() * math.Exp(sigma*rand.NormFloat64())))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,7 +18,7 @@ type downstream struct {
 }
 
 func startDownstream(ctx context.Context, o Options) (*downstream, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cmp.Or(o.NotifyListen, "127.0.0.1:0"))
 	if err != nil {
 		return nil, fmt.Errorf("payment service: starting the embedded notification service: %w", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -26,12 +27,14 @@ type Options struct {
 	Version string // shown as build_info; "dev"
 
 	Redis           string        // address of a Redis; empty: an embedded one
+	RedisListen     string        // address of the embedded database, beside Redis too, which is then a way to it; a free port
 	PoolSize        int           // most connections to the database at once; 5
 	PoolTimeout     time.Duration // how long a request waits for a free connection before it is answered 503; 250 ms
 	DatabaseTimeout time.Duration // of connecting and of each read and write; 500 ms
 	Keep            int           // how many payments are kept, the oldest being forgotten first; 10,000
 
 	Notify          string        // URL notifications are posted to; empty: an embedded service
+	NotifyListen    string        // address of the embedded service, beside Notify too, which is then a way to it; a free port
 	NotifyTimeout   time.Duration // of one notification; 500 ms
 	BreakerFailures int           // consecutive failures that open the circuit breaker; 5
 	BreakerReset    time.Duration // how long the breaker stays open before it lets one notification through; 5 s
@@ -41,6 +44,12 @@ type Options struct {
 	NotifyLatency  time.Duration // time the embedded notification service takes; 1 ms, negative: none
 	NotifyFailures float64       // share of notifications the embedded service answers with 500, 0..1
 	Leak           int           // bytes of memory that each payment made leaves behind for good, for soak tests to find
+	LeakPerSecond  int           // bytes of memory left behind each second
+	Workers        int           // how many requests are worked on at once; 0: any number. Workers / Work is the capacity per second
+	Work           time.Duration // how long a worker is busy with each request; 10 ms
+	Slowdown       float64       // how many times longer all work takes; 1
+	Warmup         time.Duration // time constant of a slow start, from the first request on; 0: none
+	WarmupFactor   float64       // how many times longer all work takes at the first request; 3
 
 	Log *slog.Logger // what the service did; each failed request at level debug. nil: no log
 }
@@ -57,6 +66,9 @@ func (o Options) withDefaults() Options {
 	o.BreakerReset = cmp.Or(o.BreakerReset, 5*time.Second)
 	o.Latency = max(0, cmp.Or(o.Latency, 3*time.Millisecond))
 	o.NotifyLatency = max(0, cmp.Or(o.NotifyLatency, time.Millisecond))
+	o.Work = cmp.Or(o.Work, 10*time.Millisecond)
+	o.Slowdown = cmp.Or(o.Slowdown, 1)
+	o.WarmupFactor = cmp.Or(o.WarmupFactor, 3)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -76,6 +88,9 @@ func (o Options) validate() error {
 		{"notification timeout", int64(o.NotifyTimeout)},
 		{"number of failures that open the breaker", int64(o.BreakerFailures)},
 		{"breaker reset time", int64(o.BreakerReset)},
+		{"number of workers", int64(o.Workers)},
+		{"time of a worker's work", int64(o.Work)},
+		{"time constant of the warm-up", int64(o.Warmup)},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("%s is negative; give a positive value, or 0 for the default", n.name))
@@ -87,8 +102,15 @@ func (o Options) validate() error {
 	if !(o.NotifyFailures >= 0 && o.NotifyFailures <= 1) {
 		errs = append(errs, fmt.Errorf("share of failing notifications is %v; give one between 0 and 1", o.NotifyFailures))
 	}
-	if o.Leak < 0 {
-		errs = append(errs, fmt.Errorf("leak is %d bytes; give 0 or more", o.Leak))
+	for _, bytes := range []int{o.Leak, o.LeakPerSecond} {
+		if bytes < 0 {
+			errs = append(errs, fmt.Errorf("leak is %d bytes; give 0 or more", bytes))
+		}
+	}
+	for _, factor := range []float64{o.Slowdown, o.WarmupFactor} {
+		if !(factor >= 0 && factor <= 1000) {
+			errs = append(errs, fmt.Errorf("a factor of %v; give one above 0 and up to 1000", factor))
+		}
 	}
 	if o.Redis != "" {
 		if _, _, err := net.SplitHostPort(o.Redis); err != nil {
@@ -148,30 +170,39 @@ func (s *Service) Close() error {
 func (s *Service) Run(ctx context.Context) (err error) {
 	o := s.options
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if o.Redis == "" {
+	if o.Redis == "" || o.RedisListen != "" {
 		embedded := miniredis.NewMiniRedis()
-		if err := embedded.Start(); err != nil {
+		if err := embedded.StartAddr(cmp.Or(o.RedisListen, "127.0.0.1:0")); err != nil {
 			return fmt.Errorf("payment service: starting the embedded database: %w", err)
 		}
 		defer embedded.Close()
-		o.Redis = embedded.Addr()
+		o.Redis = cmp.Or(o.Redis, embedded.Addr())
 	}
-	if o.Notify == "" {
+	if o.Notify == "" || o.NotifyListen != "" {
 		downstream, startErr := startDownstream(context.WithoutCancel(ctx), o)
 		if startErr != nil {
 			return startErr
 		}
 		defer func() { err = errors.Join(err, downstream.stop()) }()
-		o.Notify = downstream.url()
+		o.Notify = cmp.Or(o.Notify, downstream.url())
 	}
 	metrics := newMetrics(o)
-	payments := newDatabase(o)
+	leaking := &leak{size: o.Leak}
+	bad := newBehaviour(o, leaking)
+	payments := newDatabase(o, bad.factor)
 	defer func() { err = errors.Join(err, payments.close()) }()
 	notifications := newNotifier(o, metrics)
 	defer notifications.close()
 	metrics.watch(payments, notifications)
 
-	api := &api{payments: payments, notifications: notifications, metrics: metrics, leak: leak{size: o.Leak}, log: o.Log}
+	api := &api{payments: payments, notifications: notifications, metrics: metrics, leak: leaking, bad: bad, log: o.Log}
+	if o.LeakPerSecond > 0 {
+		var dripping sync.WaitGroup
+		defer dripping.Wait()
+		drip, stop := context.WithCancel(ctx)
+		defer stop()
+		dripping.Go(func() { bad.leakSteadily(drip) })
+	}
 	front := startServer(s.listener, api.handler())
 	o.Log.Info("payment service listening", "url", s.URL(), "redis", o.Redis, "notify", o.Notify)
 	select {
