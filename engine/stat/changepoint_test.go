@@ -104,7 +104,7 @@ func TestChangePointsOfWhatCarriesNone(t *testing.T) {
 func TestChangePointsFindStepsAndLittleElse(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 1))
 	var found, wanted, hit int
-	const histories = 200
+	const histories = 150
 	for range histories {
 		s := rough
 		s.steps = map[int]float64{}
@@ -151,7 +151,7 @@ func online(x []float64, from int) (alerts map[int]int) {
 
 func TestOnlineAlerts(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 1))
-	const histories, runs = 100, 150
+	const histories, runs = 60, 150
 	falseAlerts := 0
 	for range histories {
 		falseAlerts += len(online(rough.make(r, runs), 10))
@@ -163,7 +163,7 @@ func TestOnlineAlerts(t *testing.T) {
 	}
 
 	var delays []int
-	const steps = 300
+	const steps = 150
 	late := 0
 	for range steps {
 		s := rough
