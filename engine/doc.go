@@ -27,6 +27,7 @@
 //	0      engine/protocol              the one interface behind which every protocol stands
 //	0      engine/host                  shows this machine and processes on it as node_exporter would          gopsutil, client_golang
 //	0      engine/fault                 breaks things on a timeline and puts them right
+//	0      engine/endpoint              tells whether two network addresses are one
 //	0      engine/feed                  hands rows of test data to users
 //	1      engine/value                 compiles expressions, templates and extractors once                  expr-lang/expr, gjson
 //	1      engine/measure               gathers observations, hands on snapshots, keeps the books
@@ -56,6 +57,7 @@
 //	8      exporters/prometheus         series by remote write                                               prometheus (prompb)
 //	9      exporters                    opens the outlets that a command line names
 //	10     cmd/tidegauge/internal/app   puts the command together
+//	10     cmd/tidegauge/internal/config  reads the configuration: what outlives a plan                        yaml.v3
 //	11     cmd/tidegauge                the binary; one file per subcommand                                  cobra
 //	11     cmd/paydemo                  a payment service to aim at; imports nothing of ours but its own packages
 package engine

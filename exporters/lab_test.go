@@ -65,7 +65,7 @@ func openLabWith(t testing.TB, dir string, within time.Duration, env map[string]
 		t.Fatal(err)
 	}
 	l.set, err = Open(Options{
-		Specs: specs, Dir: filepath.Join(dir, "outlets"), Store: l.store, Instance: "here", Within: within,
+		Specs: specsOf(t, specs...), Dir: filepath.Join(dir, "outlets"), Store: l.store, Instance: "here", Within: within,
 		Getenv: func(name string) (string, bool) {
 			if name == "INFLUX_TOKEN" {
 				return "secret", true

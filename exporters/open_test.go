@@ -2,6 +2,7 @@ package exporters
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,17 +24,19 @@ func TestSpecs(t *testing.T) {
 		{[]string{prom, prom + "?header.X-Scope-OrgID=b"}, ""},
 		{[]string{influx, influx + "2"}, ""},
 		{nil, ""},
-		{[]string{prom, prom}, "is there twice"},
-		{[]string{prom, "prometheus=http://user:secret@h:9090/api/v1/write?histograms=classic"}, "prometheus h:9090/api/v1/write is there twice"},
-		{[]string{influx, influx + "&buckets=true"}, "influxdb h:8086 o/b is there twice"},
-		{[]string{"jsonl=http://h"}, `"jsonl" is no kind of outlet: write KIND=ADDRESS, where KIND is one of influxdb, otlp, prometheus`},
+		{[]string{prom, prom}, "send to the same store"},
+		{[]string{prom, "prometheus=http://user:secret@H:9090/api/v1/write?histograms=classic"}, "prometheus h:9090/api/v1/write (#0) and prometheus H:9090/api/v1/write (#1) send to the same store: a series goes to one store by one way"},
+		{[]string{"prometheus=http://localhost/api/v1/write", "prometheus=http://[::1]:80/api/v1/write"}, "send to the same store"},
+		{[]string{influx, influx + "&buckets=true"}, "influxdb h:8086 o/b (#0) and influxdb h:8086 o/b (#1) send to the same store"},
+		{[]string{"prometheus=http://localhost:9777/api/v1/write"}, "prometheus localhost:9777/api/v1/write (#0) leads back to tidegauge itself, which listens on 127.0.0.1:9777"},
+		{[]string{"carbon=http://h"}, `"carbon" is no kind of outlet: write KIND=ADDRESS, where KIND is one of influxdb, otlp, prometheus`},
 		{[]string{"otlp", "otlp=grpc://collector:4317", prom}, ""},
-		{[]string{"otlp=http://h", "otlp=http://h/v1/metrics"}, "otlp h/v1/metrics is there twice"},
-		{[]string{"otlp=http://h:4317", "otlp=grpc://h:4317"}, "otlp h:4317/v1/metrics and otlp grpc h:4317 are two ways to one store"},
-		{[]string{prom, "otlp=http://h:9090/api/v1/otlp"}, "prometheus h:9090/api/v1/write and otlp h:9090/api/v1/otlp/v1/metrics are two ways to one store, which would get every series twice"},
-		{[]string{"otlp=https://user:secret@h/api/v1/otlp/v1/metrics", "prometheus=https://H/api/v1/write"}, "two ways to one store"},
-		{[]string{"prometheus=http://127.0.0.1:9090/api/v1/write", "otlp=http://localhost:9090/api/v1/otlp"}, "two ways to one store"},
-		{[]string{"prometheus=http://m/a/api/v1/push", "otlp=http://m/a/otlp"}, "two ways to one store"},
+		{[]string{"otlp=http://h", "otlp=http://h/v1/metrics"}, "send to the same store"},
+		{[]string{"otlp=http://h:4317", "otlp=grpc://h:4317"}, "otlp h:4317/v1/metrics (#0) and otlp grpc h:4317 (#1) send to the same store"},
+		{[]string{prom, "otlp=http://h:9090/api/v1/otlp"}, "prometheus h:9090/api/v1/write (#0) and otlp h:9090/api/v1/otlp/v1/metrics (#1) send to the same store"},
+		{[]string{"otlp=https://user:secret@h/api/v1/otlp/v1/metrics", "prometheus=https://H/api/v1/write"}, "send to the same store"},
+		{[]string{"prometheus=http://127.0.0.1:9090/api/v1/write", "otlp=http://localhost:9090/api/v1/otlp"}, "send to the same store"},
+		{[]string{"prometheus=http://m/a/api/v1/push", "otlp=http://m/a/otlp"}, "send to the same store"},
 		{[]string{"prometheus=http://m/a/api/v1/push", "otlp=http://m/b/otlp"}, ""},
 		{[]string{prom, "otlp=http://h:9091/api/v1/otlp"}, ""},
 		{[]string{"prometheus=http://m/api/v1/push?header.X-Scope-OrgID=a", "otlp=http://m/otlp?header.X-Scope-OrgID=b"}, ""},
@@ -44,7 +47,16 @@ func TestSpecs(t *testing.T) {
 		{[]string{"prometheus="}, "has to begin with http://"},
 		{[]string{prom + "?timeout=-1s"}, "give a length of time"},
 	} {
-		err := Check(tt.specs, noEnv)
+		var specs []Spec
+		var err error
+		for i, text := range tt.specs {
+			one, parseErr := ParseSpec(text, fmt.Sprintf("#%d", i))
+			err = errors.Join(err, parseErr)
+			specs = append(specs, one)
+		}
+		if err == nil {
+			err = Check(specs, "127.0.0.1:9777", noEnv)
+		}
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%q: %v, want %q", tt.specs, err, tt.want)
 		}
@@ -56,7 +68,7 @@ func TestSpecs(t *testing.T) {
 		if openErr != nil {
 			t.Fatal(openErr)
 		}
-		set, openErr := Open(Options{Specs: tt.specs, Dir: filepath.Join(dir, "outlets"), Store: s, Getenv: noEnv, Within: time.Second})
+		set, openErr := Open(Options{Specs: specs, Listen: "127.0.0.1:9777", Dir: filepath.Join(dir, "outlets"), Store: s, Getenv: noEnv, Within: time.Second})
 		if (openErr == nil) != (err == nil) {
 			t.Errorf("%q: Open says %v, Check %v", tt.specs, openErr, err)
 		}
@@ -72,15 +84,64 @@ func TestSpecs(t *testing.T) {
 	}
 }
 
+func specsOf(t testing.TB, texts ...string) []Spec {
+	t.Helper()
+	var specs []Spec
+	for _, text := range texts {
+		one, err := ParseSpec(text, "--out")
+		if err != nil {
+			t.Fatal(err)
+		}
+		specs = append(specs, one)
+	}
+	return specs
+}
+
+// TestNames: an outlet is called as its description says, and goes on where it was when it is called otherwise.
+func TestNames(t *testing.T) {
+	dir := t.TempDir()
+	s, err := store.Open(store.Options{Dir: filepath.Join(dir, "store")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := Spec{Kind: "prometheus", Address: "http://h:9090/api/v1/write"}
+	for _, name := range []string{"", "ours", "theirs"} {
+		spec.Name = name
+		set, err := Open(Options{Specs: []Spec{spec}, Dir: filepath.Join(dir, "outlets"), Store: s, Getenv: noEnv})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := name
+		if want == "" {
+			want = "prometheus h:9090/api/v1/write"
+		}
+		if got := set.Books()[0].Outlet; got != want {
+			t.Errorf("named %q it is %q, want %q", name, got, want)
+		}
+	}
+	if files, _ := filepath.Glob(filepath.Join(dir, "outlets", "*.json")); len(files) != 1 {
+		t.Errorf("files %q, want one for all names", files)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	twice := []Spec{spec, {Kind: "influxdb", Address: "http://h?org=o&bucket=b", Name: "theirs"}}
+	if err := Check(twice, "", noEnv); err == nil || !strings.Contains(err.Error(), "have the same name") {
+		t.Errorf("two outlets of one name: %v", err)
+	}
+}
+
 // TestOptionsAreDocumented: README.md names every option there is.
 func TestOptionsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, option := range []string{"timeout=", "token_file=", "header.", "ca=", "cert=", "key=", "server_name=", "insecure_skip_verify=", "histograms=", "protocol=", "org=", "bucket=", "buckets="} {
-		if !strings.Contains(string(text), "`"+option) && !strings.Contains(string(text), option) {
-			t.Errorf("README.md says nothing of the option %s", option)
+	for _, kind := range Kinds() {
+		for _, option := range append(OptionsOf(kind), Option{Name: "header.NAME"}) {
+			if !strings.Contains(string(text), option.Name+"=") {
+				t.Errorf("README.md says nothing of the option %s=", option.Name)
+			}
 		}
 	}
 }

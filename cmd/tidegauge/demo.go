@@ -42,7 +42,7 @@ The plan is written to the data directory, to be read and changed; everything go
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.test, "test", "load", "the test of the demo plan to run")
-	flags.StringVar(&f.dataDir, "data-dir", "tidegauge-data", "where the store and the runs are kept")
+	flags.StringVar(&f.dataDir, "data-dir", defaultDataDir, "where the store and the runs are kept")
 	flags.StringVar(&f.listen, "listen", "", "address of the query API (default "+demoListen+", or a free port if that is taken)")
 	flags.BoolVar(&exit, "exit", false, "end after the summary, with the run's exit code, instead of waiting for Ctrl-C")
 	f.out.register(flags)
@@ -85,7 +85,7 @@ func demoRun(ctx context.Context, c *console, f *runFlags, target string, exit b
 	if err != nil {
 		return withCode(exitStorage, err)
 	}
-	p, err := readPlan(c, file)
+	p, err := readPlan(c, file, f.listen, nil)
 	if err != nil {
 		return err
 	}
@@ -94,9 +94,13 @@ func demoRun(ctx context.Context, c *console, f *runFlags, target string, exit b
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
-	a, err := f.out.open(ctx, c, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()})
-	if err != nil {
+	conf := app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version()}
+	if err := f.out.add(c, &conf); err != nil {
 		return err
+	}
+	a, err := app.New(ctx, conf)
+	if err != nil {
+		return withCode(exitStorage, err)
 	}
 	a.Start()
 	fmt.Fprintf(c.out, "payment service: %s   plan: %s   test: %s\n", target, file, test.Name)

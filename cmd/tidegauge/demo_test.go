@@ -28,7 +28,7 @@ func TestDemo(t *testing.T) {
 	reader, writer := io.Pipe()
 	c := &console{in: strings.NewReader(""), out: writer, err: writer, getenv: func(string) (string, bool) { return "", false }}
 	dir := filepath.Join(t.TempDir(), "data")
-	f := &runFlags{test: "load", dataDir: dir, listen: "127.0.0.1:0", locust: plan.Overrides{RunTime: 7 * time.Second}}
+	f := &runFlags{test: "load", settings: settings{dataDir: dir, listen: "127.0.0.1:0"}, locust: plan.Overrides{RunTime: 7 * time.Second}}
 	ended := make(chan error, 1)
 	go func() {
 		err := demo(ctx, c, f, false)

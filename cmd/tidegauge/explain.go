@@ -22,7 +22,7 @@ func newExplain(c *console) *cobra.Command {
 		Example: "  tidegauge explain deploy/plans/payments.yaml --test load",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			p, err := readPlan(c, args[0])
+			p, err := readPlan(c, args[0], "", nil)
 			if err != nil {
 				return err
 			}

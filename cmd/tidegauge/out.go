@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -30,25 +29,34 @@ func (f *outFlags) register(flags *pflag.FlagSet) {
 func (f *outFlags) registerRun(flags *pflag.FlagSet) {
 	f.wait = locustDuration(10 * time.Second)
 	flags.VarP(&f.wait, "out-wait", "", "how long to wait at the end for what is still to be sent")
-	flags.BoolVar(&f.required, "out-required", false, "exit with code 5 when not everything measured has arrived at the --out outlets")
+	flags.BoolVar(&f.required, "out-required", false, "the run does not pass when not everything measured has arrived at every outlet")
 }
 
-// open makes the app with the outlets. What is wrong with their descriptions is the command line's.
-func (f *outFlags) open(ctx context.Context, c *console, config app.Config) (*app.App, error) {
-	specs := f.specs
+// add puts the outlets of the command line, or else of the environment, beside those there are. What is wrong with their
+// descriptions is the command line's.
+func (f *outFlags) add(c *console, a *app.Config) error {
+	specs, from := f.specs, "--out"
 	if len(specs) == 0 {
 		text, _ := c.getenv(outVariable)
-		specs = strings.Fields(text)
+		specs, from = strings.Fields(text), "$"+outVariable
 	}
-	if f.required && len(specs) == 0 {
-		return nil, withCode(exitUsage, fmt.Errorf("--out-required needs --out KIND=ADDRESS, or %s", outVariable))
+	for _, text := range specs {
+		spec, err := exporters.ParseSpec(text, from)
+		if err != nil {
+			return withCode(exitUsage, err)
+		}
+		a.Outlets = append(a.Outlets, spec)
 	}
-	if err := exporters.Check(specs, c.getenv); err != nil {
-		return nil, withCode(exitUsage, err)
+	if f.required && len(a.Outlets) == 0 {
+		return withCode(exitUsage, fmt.Errorf("--out-required needs --out KIND=ADDRESS, %s, or outlets in the configuration", outVariable))
 	}
-	config.Outlets, config.OutletsRequired, config.Getenv = specs, f.required, c.getenv
-	config.OutletsWait = time.Duration(f.wait)
-	config.Notify = func(text string) { fmt.Fprintln(c.err, "tidegauge: "+text) }
-	a, err := app.New(ctx, config)
-	return a, withCode(exitStorage, err)
+	for i := range a.Outlets {
+		a.Outlets[i].Required = a.Outlets[i].Required || f.required
+	}
+	if err := exporters.Check(a.Outlets, a.Listen, c.getenv); err != nil {
+		return withCode(exitUsage, err)
+	}
+	a.OutletsWait, a.Getenv = time.Duration(f.wait), c.getenv
+	a.Notify = func(text string) { fmt.Fprintln(c.err, "tidegauge: "+text) }
+	return nil
 }

@@ -31,8 +31,6 @@ const shutdownLimit = 30 * time.Second
 // runFlags are the flags of `run`; those of Locust keep its names and meaning.
 type runFlags struct {
 	test            string
-	dataDir         string
-	listen          string
 	json            string
 	seed            uint64
 	headless        bool
@@ -41,8 +39,7 @@ type runFlags struct {
 	exitCodeOnError int
 	locust          plan.Overrides
 	stopTimeout     locustDuration
-	out             outFlags
-	allowHooks      []string
+	settings
 }
 
 func newRun(c *console) *cobra.Command {
@@ -65,11 +62,15 @@ Ctrl-C once ends the test gracefully and still writes everything; twice ends it 
 			if err := f.given(cmd); err != nil {
 				return withCode(exitUsage, err)
 			}
-			p, err := readPlan(c, args[0])
+			conf, err := f.appConfig(c)
 			if err != nil {
 				return err
 			}
-			return f.run(cmd.Context(), c, p, cmd.Flags().Changed("exit-code-on-error"))
+			p, err := readPlan(c, args[0], conf.Listen, &conf.Scrape)
+			if err != nil {
+				return err
+			}
+			return f.run(cmd.Context(), c, conf, p, cmd.Flags().Changed("exit-code-on-error"))
 		},
 	}
 	f.register(cmd)
@@ -102,8 +103,7 @@ func (f *runFlags) given(cmd *cobra.Command) error {
 func (f *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.test, "test", "", "the test to run (default: the plan's only one, or the one named load)")
-	flags.StringVar(&f.dataDir, "data-dir", "tidegauge-data", "where the store and the runs are kept")
-	flags.StringVar(&f.listen, "listen", "", "serve the Prometheus query API and /metrics on this address while the run lasts, as 127.0.0.1:9777")
+	f.settings.register(flags)
 	flags.StringVar(&f.json, "json", "", "write the report as JSON to this file (- for standard output); its folder must be there")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: the plan's, or one that is printed)")
 	flags.StringVarP(&f.locust.Host, "host", "H", "", "base URL to load instead of the plan's")
@@ -114,7 +114,6 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVarP(&f.locust.ExcludeTags, "exclude-tags", "E", nil, "leave out tasks with any of these tags")
 	flags.VarP(&f.stopTimeout, "stop-timeout", "s", "how long running tasks may take to finish at the end; 0 cuts them (default: the plan's)")
 	flags.StringArrayVar(&f.allowHooks, "allow-hook", nil, allowHookHelp)
-	f.out.register(flags)
 	f.out.registerRun(flags)
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
 	flags.StringVar(&f.csv, "csv", "", "write Locust's CSV files PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv, PREFIX_exceptions.csv; the folder must be there")
@@ -122,7 +121,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.exitCodeOnError, "exit-code-on-error", 1, "exit code when any request failed, even if the objectives were met; given explicitly only")
 }
 
-func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnError bool) error {
+func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan.Plan, failOnError bool) error {
 	if f.csvFullHistory && f.csv == "" {
 		return withCode(exitUsage, errors.New("--csv-full-history needs --csv PREFIX"))
 	}
@@ -140,9 +139,9 @@ func (f *runFlags) run(ctx context.Context, c *console, p *plan.Plan, failOnErro
 	if err := f.tryJSON(); err != nil {
 		return err
 	}
-	a, err := f.out.open(ctx, c, app.Config{DataDir: f.dataDir, Listen: f.listen, Version: version(), AllowedHooks: f.allowHooks})
+	a, err := app.New(ctx, conf)
 	if err != nil {
-		return err
+		return withCode(exitStorage, err)
 	}
 	a.Start()
 	r, err := f.runOn(ctx, c, a, p, test)

@@ -12,7 +12,7 @@ import (
 )
 
 func newRuns(c *console) *cobra.Command {
-	var dataDir string
+	var s settings
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "runs",
@@ -20,27 +20,27 @@ func newRuns(c *console) *cobra.Command {
 		Example: "  tidegauge runs\n  tidegauge runs show latest",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			h, err := openHistory(dataDir)
+			h, err := openHistory(c, &s)
 			if err != nil {
 				return err
 			}
 			return listRuns(c, h, limit)
 		},
 	}
-	cmd.PersistentFlags().StringVar(&dataDir, "data-dir", "tidegauge-data", "where the runs are kept")
+	s.registerConfig(cmd.PersistentFlags())
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "at most this many; 0 is all")
-	cmd.AddCommand(newRunsShow(c, &dataDir))
+	cmd.AddCommand(newRunsShow(c, &s))
 	return cmd
 }
 
-func newRunsShow(c *console, dataDir *string) *cobra.Command {
+func newRunsShow(c *console, s *settings) *cobra.Command {
 	var json bool
 	cmd := &cobra.Command{
 		Use:   "show RUN",
 		Short: "Print the summary of a run again; RUN is an id, the beginning of one, its last letters, or latest",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			h, err := openHistory(*dataDir)
+			h, err := openHistory(c, s)
 			if err != nil {
 				return err
 			}
@@ -65,11 +65,15 @@ func newRunsShow(c *console, dataDir *string) *cobra.Command {
 }
 
 // openHistory opens the history of a data directory that must be there: looking is not a reason to make one.
-func openHistory(dataDir string) (*history.History, error) {
-	if _, err := os.Stat(dataDir); err != nil {
+func openHistory(c *console, s *settings) (*history.History, error) {
+	conf, err := s.load(c)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(conf.DataDir); err != nil {
 		return nil, withCode(exitStorage, fmt.Errorf("opening the data directory: %w; choose another with --data-dir", err))
 	}
-	h, err := history.Open(dataDir)
+	h, err := history.Open(conf.DataDir)
 	return h, withCode(exitStorage, err)
 }
 

@@ -1,42 +1,82 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"tidegauge/cmd/tidegauge/internal/app"
+	"tidegauge/exporters"
 )
 
 func newServe(c *console) *cobra.Command {
-	var config app.Config
-	var out outFlags
+	s := settings{defaultListen: demoListen}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Answer Prometheus queries on what earlier runs measured",
+		Short: "Scrape what the configuration names, and answer Prometheus queries on all that was measured",
 		Long: `Opens the data directory and answers the Prometheus query API on it until Ctrl-C, so that a Grafana data source
-of type Prometheus, or curl, can look at earlier runs. One process at a time can have a data directory open.
-With --out, samples that an earlier process could not send are sent now.`,
-		Example: "  tidegauge serve --data-dir tidegauge-data --listen 127.0.0.1:9777",
+of type Prometheus, or curl, can look at it. One process at a time can have a data directory open.
+
+What the configuration names under scrape is scraped meanwhile; SIGHUP has that part of it read again. What an earlier
+process could not send to the outlets is sent now, and so is what is scraped.`,
+		Example: "  tidegauge serve --data-dir tidegauge-data --listen 127.0.0.1:9777\n  tidegauge serve --config tidegauge.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config.Version = version()
-			a, err := out.open(cmd.Context(), c, config)
+			conf, err := s.appConfig(c)
 			if err != nil {
 				return err
+			}
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
+			a, err := app.New(cmd.Context(), conf)
+			if err != nil {
+				return withCode(exitStorage, err)
 			}
 			a.Start()
 			_, stopped, release := interrupts(cmd.Context(), func() {})
 			defer release()
 			fmt.Fprintf(c.out, "queries: %s/api/v1/query (Prometheus API); Ctrl-C ends this\n", a.URL())
-			<-stopped
-			return stop(cmd.Context(), a)
+			for {
+				select {
+				case <-hangups:
+					s.reload(cmd.Context(), c, a, &conf)
+				case <-stopped:
+					return stop(cmd.Context(), a)
+				}
+			}
 		},
 	}
-	cmd.Flags().StringVar(&config.DataDir, "data-dir", "tidegauge-data", "where the store and the runs are kept")
-	cmd.Flags().StringVar(&config.Listen, "listen", demoListen, "address to answer on")
-	cmd.Flags().StringArrayVar(&config.AllowedHooks, "allow-hook", nil, "a command or URL that may undo what a run that was killed has left broken, as 'docker start redis'; repeatable")
-	out.register(cmd.Flags())
-	cmd.Flags().DurationVar(&config.Retention, "retention", 0, "how long series are kept (default 15 days)")
+	s.register(cmd.Flags())
+	cmd.Flags().VarP(&s.retention, "retention", "", "how long series are kept, as 720h (default: the configuration's, 15 days)")
+	cmd.Flags().StringArrayVar(&s.allowHooks, "allow-hook", nil, "a command or URL that may undo what a run that was killed has left broken, as 'docker start redis'; repeatable")
 	return cmd
+}
+
+// reload reads the configuration again and takes over what it scrapes. A configuration with mistakes changes nothing.
+func (s *settings) reload(ctx context.Context, c *console, a *app.App, before *app.Config) {
+	after, err := s.appConfig(c)
+	if err == nil {
+		err = a.Rescrape(ctx, after.Scrape)
+	}
+	if err != nil {
+		fmt.Fprintf(c.err, "%v\ntidegauge: the configuration was not taken over; everything goes on as before\n", err)
+		return
+	}
+	fmt.Fprintf(c.err, "tidegauge: scraping %s from now on\n", plural(len(after.Scrape.Names), "job"))
+	if after.DataDir != before.DataDir || after.Listen != before.Listen || after.Retention != before.Retention || after.Size != before.Size ||
+		!slices.EqualFunc(after.Outlets, before.Outlets, sameOutlet) {
+		fmt.Fprintln(c.err, "tidegauge: data_dir, listen, retention and outlets of the configuration are taken over when tidegauge is started anew")
+	}
+}
+
+// sameOutlet compares all of two outlets but the place where they are described.
+func sameOutlet(a, b exporters.Spec) bool {
+	a.From = b.From
+	return a == b
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,49 +8,57 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tidegauge/cmd/tidegauge/internal/config"
 	"tidegauge/engine/plan"
-	"tidegauge/engine/scrape"
-	"tidegauge/engine/store"
 )
 
 func newValidate(c *console) *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate PLAN...",
-		Short: "Say everything that is wrong with a plan; nothing is sent",
-		Long: `Reads each plan and prints every mistake at once, as file:line:column: path: what is wrong, what was expected.
+		Use:   "validate FILE...",
+		Short: "Say everything that is wrong with plans and configurations; nothing is sent",
+		Long: `Reads each file, a plan or a configuration (tidegauge.yaml): which of the two it is, its keys say, else its name.
+Prints every mistake at once, as file:line:column: path: what is wrong, what was expected.
 Exit code 0 if there is none, 3 if there is one.`,
-		Example: "  tidegauge validate deploy/plans/payments.yaml",
+		Example: "  tidegauge validate deploy/plans/payments.yaml\n  tidegauge validate tidegauge.yaml plans/*.yaml",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var wrong error
 			for _, file := range args {
-				p, err := readPlan(c, file)
+				says, err := validate(c, file)
 				if err != nil {
 					wrong = withCode(exitPlan, errSaid)
 					fmt.Fprintln(c.err, err)
 					continue
 				}
-				fmt.Fprintf(c.out, "%s: ok: plan %q with %s: %s\n", file, p.Name, plural(len(p.Tests), "test"), testNames(p))
+				fmt.Fprintf(c.out, "%s: ok: %s\n", file, says)
 			}
 			return wrong
 		},
 	}
 }
 
-// readPlan reads and checks a plan; every error of it is the plan's.
-func readPlan(c *console, file string) (*plan.Plan, error) {
-	source, err := os.ReadFile(file)
+// validate reads a file and says what is in it.
+func validate(c *console, file string) (string, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, withCode(exitPlan, fmt.Errorf("reading the plan: %w", err))
+		return "", fmt.Errorf("reading the file: %w", err)
 	}
-	p, err := plan.Parse(file, source, plan.Options{Getenv: c.getenv, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Check})
-	if err == nil {
-		return p, nil
+	if !config.Is(file, text) {
+		p, err := readPlan(c, file, "", nil)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("plan %q with %s: %s", p.Name, plural(len(p.Tests), "test"), testNames(p)), nil
 	}
-	if mistakes, ok := errors.AsType[plan.Errors](err); ok {
-		return nil, withCode(exitPlan, fmt.Errorf("%w\n%s in %s; nothing was sent", err, plural(len(mistakes), "mistake"), file))
+	conf, err := readConfig(c, file, "", demoListen)
+	if err != nil {
+		return "", err
 	}
-	return nil, withCode(exitPlan, err)
+	says := fmt.Sprintf("configuration with %s and %s", plural(len(conf.Outlets), "outlet"), plural(len(conf.Scrape.Names), "scrape job"))
+	if len(conf.Scrape.Names) > 0 {
+		says += ": " + strings.Join(conf.Scrape.Names, ", ")
+	}
+	return says, nil
 }
 
 func plural(n int, noun string) string {

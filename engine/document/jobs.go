@@ -17,6 +17,7 @@ import (
 type Jobs struct {
 	Names  []string // the values of job_name
 	Places []Pos    // where each of them begins
+	File   string   // in which they are
 	Dir    string   // what file names are relative to
 	list   *yaml.Node
 }
@@ -76,7 +77,7 @@ func Encode(n *yaml.Node) ([]byte, error) {
 
 // Jobs reads a list of jobs and has each of them checked.
 func (d *Decoder) Jobs(n Node, o JobOptions) Jobs {
-	all := Jobs{Dir: filepath.Dir(d.source.file), list: &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}}
+	all := Jobs{File: d.source.file, Dir: filepath.Dir(d.source.file), list: &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}}
 	for _, item := range d.Items(n, "scrape_configs of Prometheus, such as "+o.Example) {
 		before := d.Count()
 		c := jobCopy{d: d, o: &o, origin: map[*yaml.Node]Node{}}

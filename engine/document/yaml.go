@@ -212,3 +212,21 @@ func (d *Decoder) bounded(root *yaml.Node) bool {
 	}
 	return walk(root, 0)
 }
+
+// TopKeys returns the keys of the mapping that a text is; none of a text that is none.
+func TopKeys(text []byte) []string {
+	if len(text) > maxSource {
+		return nil
+	}
+	documents, err := Decode(text, 1)
+	if err != nil || len(documents) == 0 || documents[0].Content[0].Kind != yaml.MappingNode {
+		return nil
+	}
+	var keys []string
+	for i, n := range documents[0].Content[0].Content {
+		if i%2 == 0 {
+			keys = append(keys, n.Value)
+		}
+	}
+	return keys
+}

@@ -16,6 +16,7 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/metric"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/event"
 	"tidegauge/engine/fault"
 	"tidegauge/engine/fault/tcp"
@@ -64,6 +65,9 @@ type Lab struct {
 	// AllowedHooks are the commands and URLs that plans may break things with. Empty: none.
 	FaultDir     string
 	AllowedHooks fault.Allowed
+
+	Listen string                // where this process answers: no server under test; empty: nowhere
+	Always func() *document.Jobs // what is scraped always, into the same store; nil: nothing
 
 	shown *telemetry.Provider // of the last run: it can be pulled until the next begins
 }
@@ -248,6 +252,11 @@ func (e *experiment) prepareScrape() (err error) {
 	if jobs == nil && e.o.Plan.Host == nil {
 		return nil
 	}
+	if e.lab.Always != nil {
+		if err := scrapedAlready(e.o.Plan, e.lab.Always()); err != nil {
+			return err
+		}
+	}
 	var locals []scrape.Local
 	if e.o.Plan.Host != nil {
 		e.host = host.New(*e.o.Plan.Host)
@@ -257,9 +266,28 @@ func (e *experiment) prepareScrape() (err error) {
 	}
 	e.scraper, err = scrape.New(scrape.Options{
 		Jobs: jobs, Locals: locals, Dir: e.o.Plan.Scrape.Dir, Labels: e.o.Plan.Labels, Store: e.lab.Store, Logger: e.lab.Logger,
+		Rules: scrape.Rules{Listen: e.lab.Listen},
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPlan, err)
+	}
+	return nil
+}
+
+// scrapedAlready says which jobs of a plan are also scraped always: their series would be written twice.
+func scrapedAlready(p *plan.Plan, always *document.Jobs) error {
+	var twice document.Errors
+	for i, name := range p.Scrape.Names {
+		if j := slices.Index(always.Names, name); j >= 0 {
+			twice = append(twice, &document.Error{
+				File: p.File, Pos: p.Scrape.Places[i], Path: fmt.Sprintf("scrape[%d].job_name", i),
+				Message: fmt.Sprintf("the job %q is scraped already, always, by %s:%d: its series would be written twice; remove the job from the plan or from the configuration, or give it another job_name",
+					name, always.File, always.Places[j].Line),
+			})
+		}
+	}
+	if twice != nil {
+		return fmt.Errorf("%w:\n%w", ErrPlan, twice)
 	}
 	return nil
 }

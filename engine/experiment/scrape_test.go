@@ -60,7 +60,7 @@ tests: {load: {arrivals: 100/s, duration: 2s, max_users: 50}}
 func runScraping(t *testing.T, l *Lab, url, target, objectives string) *report.Report {
 	t.Helper()
 	p, err := plan.Parse("scraping.yaml", fmt.Appendf(nil, scrapingPlan, url, target, objectives),
-		plan.Options{CheckPromQL: store.CheckComparison, CheckScrape: scrape.Check})
+		plan.Options{CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{}.Check})
 	if err != nil {
 		t.Fatal(err)
 	}

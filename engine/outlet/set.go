@@ -18,8 +18,9 @@ const metricsEvery = 10 * time.Second
 // SetOptions describe a Set. All but Queues, Within and Notify are needed if there are outlets.
 type SetOptions struct {
 	Outlets  []*Outlet
-	Queues   []Lane   // of what is in no store
-	Required []string // names of those without which a run is not complete
+	Queues   []Lane            // of what is in no store
+	Kinds    map[string]string // of the outlets, by name: plans may ask for either
+	Required []string          // names of those without which no run is complete
 	Store    *store.Store
 	Instance string        // the label instance of the metrics
 	Within   time.Duration // how long Flush waits; default 10 s

@@ -250,6 +250,8 @@ type Test struct {
 // Options are the circumstances a plan is read in. The zero Options read no environment.
 type Options struct {
 	Getenv func(string) (string, bool) // for ${env.NAME}; nil: no variable is set
+	// Jobs are scraped always, not only while a test of the plan lasts: presets ask them too.
+	Jobs []string
 	// CheckPromQL says what is wrong with an expression of an objective; nil: nothing is checked. $run and $range are
 	// filled in with something of the same length. If the error, or one it wraps, has a method Offset() int, that is the
 	// byte at which the mistake is.

@@ -108,10 +108,19 @@ func (d *decoder) preset(n node, p *Plan) []Objective {
 	var objectives []Objective
 	for i := range all {
 		if word == keyMetrics || word == all[i].name {
-			objectives = append(objectives, all[i].objectives(d.Pos(n), p.ServerJobs())...)
+			objectives = append(objectives, all[i].objectives(d.Pos(n), d.jobs(p))...)
 		}
 	}
 	return objectives
+}
+
+// jobs returns the jobs that presets ask: if the plan scrapes none, none in particular.
+func (d *decoder) jobs(p *Plan) []string {
+	jobs := p.ServerJobs()
+	if len(jobs) == 0 {
+		return nil
+	}
+	return append(slices.Clip(jobs), d.options.Jobs...)
 }
 
 func (t *preset) objectives(at Pos, jobs []string) []Objective {

@@ -16,14 +16,23 @@ import (
 	"github.com/prometheus/prometheus/discovery"
 	"github.com/prometheus/prometheus/discovery/file" // registers file_sd_configs
 	"go.yaml.in/yaml/v2"
+
+	"tidegauge/engine/endpoint"
 )
 
-// What a job is where its configuration does not say. Prometheus scrapes every minute; a test lasts minutes, and is
-// measured every second.
+// What a job is where its configuration does not say. A test lasts minutes, and is measured every second; what is scraped
+// always is kept for days. Prometheus scrapes every minute.
 const (
 	DefaultInterval = time.Second
+	AlwaysInterval  = 15 * time.Second
 	DefaultTimeout  = 10 * time.Second // or the interval, if that is shorter
 )
+
+// Rules are what holds for jobs beside what Prometheus says.
+type Rules struct {
+	Interval time.Duration // of jobs that have none; default DefaultInterval
+	Listen   string        // where this process answers: it is no target; empty: nowhere
+}
 
 // Error is a mistake in the configuration of a job.
 type Error struct {
@@ -40,28 +49,28 @@ func (e *Error) Line() int { return e.line }
 // Check says what is wrong with a job: one scrape_config of Prometheus as YAML, whose file names are relative to dir. Files
 // of certificates and secrets must be there, those of file_sd_configs may come later. The error joins one *Error for each
 // mistake that Prometheus's own reader reports at once.
-func Check(dir string, job []byte) error {
-	_, err := parseJob(dir, job)
+func (r Rules) Check(dir string, job []byte) error {
+	_, err := r.parseJob(dir, job)
 	return err
 }
 
-func parseJob(dir string, job []byte) (*config.ScrapeConfig, error) {
+func (r Rules) parseJob(dir string, job []byte) (*config.ScrapeConfig, error) {
 	var c *config.ScrapeConfig
 	if err := yaml.UnmarshalStrict(job, &c); err != nil {
 		return nil, mistakes(err)
 	}
-	return c, complete(dir, c)
+	return c, r.complete(dir, c)
 }
 
 // parse reads a list of jobs.
-func parse(dir string, jobs []byte) ([]*config.ScrapeConfig, error) {
+func (r Rules) parse(dir string, jobs []byte) ([]*config.ScrapeConfig, error) {
 	var list []*config.ScrapeConfig
 	if err := yaml.UnmarshalStrict(jobs, &list); err != nil {
 		return nil, mistakes(err)
 	}
 	var names []string
 	for _, c := range list {
-		if err := complete(dir, c); err != nil {
+		if err := r.complete(dir, c); err != nil {
 			return nil, err
 		}
 		if slices.Contains(names, c.JobName) {
@@ -73,16 +82,23 @@ func parse(dir string, jobs []byte) ([]*config.ScrapeConfig, error) {
 }
 
 // complete fills in the defaults of a job and checks what its reader does not.
-func complete(dir string, c *config.ScrapeConfig) error {
+func (r Rules) complete(dir string, c *config.ScrapeConfig) error {
+	if r.Interval == 0 {
+		r.Interval = DefaultInterval
+	}
 	global := config.DefaultGlobalConfig
-	global.ScrapeInterval, global.ScrapeTimeout = model.Duration(DefaultInterval), model.Duration(DefaultTimeout)
+	global.ScrapeInterval, global.ScrapeTimeout = model.Duration(r.Interval), model.Duration(DefaultTimeout)
 	if err := c.Validate(global); err != nil {
 		return &Error{Message: err.Error()}
 	}
 	c.SetDirectory(dir)
 	for _, d := range c.ServiceDiscoveryConfigs {
-		switch d.(type) {
-		case discovery.StaticConfig, *file.SDConfig:
+		switch d := d.(type) {
+		case discovery.StaticConfig:
+			if err := r.notOurselves(c, d); err != nil {
+				return err
+			}
+		case *file.SDConfig:
 		default:
 			return &Error{Message: fmt.Sprintf("%s_sd_configs is not in this version, expected static_configs or file_sd_configs", d.Name())}
 		}
@@ -98,6 +114,23 @@ func complete(dir string, c *config.ScrapeConfig) error {
 	for _, name := range secretFiles(&c.HTTPClientConfig) {
 		if _, err := os.Stat(name); err != nil {
 			return &Error{Message: fmt.Sprintf("reading a secret: %v, expected a file relative to the plan", err)}
+		}
+	}
+	return nil
+}
+
+// notOurselves sees that no target is this process: what it shows there is in its store already.
+func (r Rules) notOurselves(c *config.ScrapeConfig, groups discovery.StaticConfig) error {
+	port := "80"
+	if c.Scheme == "https" {
+		port = "443"
+	}
+	for _, group := range groups {
+		for _, target := range group.Targets {
+			address := string(target[model.AddressLabel])
+			if endpoint.ListensOn(r.Listen, endpoint.Canonical(address, port)) {
+				return &Error{Message: fmt.Sprintf("%q is tidegauge itself, which listens on %s: what it measures is in its store already, expected another target", address, r.Listen)}
+			}
 		}
 	}
 	return nil

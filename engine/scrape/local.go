@@ -51,7 +51,7 @@ func (l *locals) jobs(list []Local) ([]*config.ScrapeConfig, error) {
 			Targets: []model.LabelSet{{model.AddressLabel: model.LabelValue(host)}},
 			Labels:  model.LabelSet{model.JobLabel: model.LabelValue(t.Job), model.InstanceLabel: model.LabelValue(t.Instance)},
 		}}}
-		if err := complete("", &c); err != nil {
+		if err := (Rules{}).complete("", &c); err != nil {
 			return nil, fmt.Errorf("job %s: %w", t.Job, err)
 		}
 		l.byJob[host], l.byHost[host] = t, t

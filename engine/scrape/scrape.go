@@ -43,10 +43,13 @@ type Options struct {
 	Labels map[string]string // put on every target that has no label of that name; as a plan has them
 	Store  *store.Store
 	Logger *slog.Logger // default: discard
+	Rules  Rules
 }
 
-// Scraper scrapes the targets of some jobs. It runs once.
+// Scraper scrapes the targets of some jobs, while a run lasts or always. It runs once.
 type Scraper struct {
+	options Options
+	reload  chan reload
 	writer  *store.Writer
 	tally   *tally
 	loaded  *config.Config
@@ -61,22 +64,14 @@ func New(o Options) (*Scraper, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	jobs, err := parse(o.Dir, o.Jobs)
-	if err != nil {
-		return nil, fmt.Errorf("reading what to scrape: %w", err)
-	}
 	s := &Scraper{logger: o.Logger}
 	local, err := s.locals.jobs(slices.Clone(o.Locals))
 	if err != nil {
 		return nil, fmt.Errorf("reading what to scrape: %w", err)
 	}
-	jobs = append(jobs, local...)
-	own, err := relabelling(o.Labels)
+	jobs, err := o.jobs(local)
 	if err != nil {
-		return nil, fmt.Errorf("labels of what is scraped: %w", err)
-	}
-	for _, job := range jobs {
-		job.RelabelConfigs = append(job.RelabelConfigs, own...)
+		return nil, err
 	}
 	// Only a configuration that was loaded is taken; it gets its jobs afterwards, since their defaults are ours.
 	empty, err := config.Load("", o.Logger)
@@ -85,9 +80,51 @@ func New(o Options) (*Scraper, error) {
 	}
 	loaded := *empty
 	loaded.ScrapeConfigs = jobs
+	s.options, s.reload = o, make(chan reload)
 	s.writer = o.Store.Writer()
 	s.tally, s.loaded, s.empty = newTally(s.writer), &loaded, empty
 	return s, nil
+}
+
+// jobs reads the jobs, and adds others.
+func (o *Options) jobs(more []*config.ScrapeConfig) ([]*config.ScrapeConfig, error) {
+	jobs, err := o.Rules.parse(o.Dir, o.Jobs)
+	if err != nil {
+		return nil, fmt.Errorf("reading what to scrape: %w", err)
+	}
+	jobs = append(jobs, more...)
+	own, err := relabelling(o.Labels)
+	if err != nil {
+		return nil, fmt.Errorf("labels of what is scraped: %w", err)
+	}
+	for _, job := range jobs {
+		job.RelabelConfigs = append(job.RelabelConfigs, own...)
+	}
+	return jobs, nil
+}
+
+// reload are jobs to go on with, and where the answer is waited for.
+type reload struct {
+	jobs []*config.ScrapeConfig
+	done chan error
+}
+
+// Reload goes on with other jobs, without Locals; what is in both is not interrupted, and the series of what is not any more are marked stale.
+// With an error everything is as it was. Run must be running, or come to run before ctx ends.
+func (s *Scraper) Reload(ctx context.Context, jobs []byte, dir string) error {
+	o := s.options
+	o.Jobs, o.Dir = jobs, dir
+	list, err := o.jobs(nil)
+	if err != nil {
+		return err
+	}
+	r := reload{list, make(chan error, 1)}
+	select {
+	case s.reload <- r:
+		return <-r.done
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // relabelling puts labels on the targets that do not have them, after the rules of the job.
@@ -134,22 +171,15 @@ func (s *Scraper) Run(ctx context.Context) error {
 	if finder == nil {
 		return errors.New("starting to scrape: targets cannot be looked for")
 	}
-	if err := manager.ApplyConfig(s.loaded); err != nil {
-		return fmt.Errorf("starting to scrape: %w", err)
-	}
-	where := make(map[string]discovery.Configs, len(s.loaded.ScrapeConfigs))
-	for _, job := range s.loaded.ScrapeConfigs {
-		where[job.JobName] = job.ServiceDiscoveryConfigs
-	}
-	if err := finder.ApplyConfig(where); err != nil {
-		return fmt.Errorf("looking for what to scrape: %w", err)
+	if err := s.apply(manager, finder); err != nil {
+		return err
 	}
 	var running sync.WaitGroup
 	running.Go(func() { _ = finder.Run() }) // its error is that of its context
 	updates := make(chan map[string][]*targetgroup.Group)
 	running.Go(func() { forward(finding, finder.SyncCh(), updates) })
 	running.Go(func() { _ = manager.Run(updates) }) // it has no error
-	<-ctx.Done()
+	s.follow(ctx, manager, finder)
 	s.targets = s.tally.targets(manager.TargetsActive(), s.loaded.ScrapeConfigs, &s.locals)
 	// Without jobs every loop ends, with its last scrape, and no late discovery can begin another.
 	err = manager.ApplyConfig(s.empty)
@@ -160,6 +190,42 @@ func (s *Scraper) Run(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer cancel()
 	return errors.Join(err, s.writer.End(ctx, time.Now()))
+}
+
+// apply goes on with the jobs that are loaded.
+func (s *Scraper) apply(manager *scrape.Manager, finder *discovery.Manager) error {
+	if err := manager.ApplyConfig(s.loaded); err != nil {
+		return fmt.Errorf("starting to scrape: %w", err)
+	}
+	where := make(map[string]discovery.Configs, len(s.loaded.ScrapeConfigs))
+	for _, job := range s.loaded.ScrapeConfigs {
+		where[job.JobName] = job.ServiceDiscoveryConfigs
+	}
+	if err := finder.ApplyConfig(where); err != nil {
+		return fmt.Errorf("looking for what to scrape: %w", err)
+	}
+	return nil
+}
+
+// follow takes over other jobs until ctx ends.
+func (s *Scraper) follow(ctx context.Context, manager *scrape.Manager, finder *discovery.Manager) {
+	for {
+		select {
+		case r := <-s.reload:
+			before := s.loaded
+			after := *before
+			after.ScrapeConfigs = r.jobs
+			s.loaded = &after
+			err := s.apply(manager, finder)
+			if err != nil {
+				s.loaded = before
+				err = errors.Join(err, s.apply(manager, finder))
+			}
+			r.done <- err
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // forward hands on the targets found until ctx ends.

@@ -343,11 +343,12 @@ func TestCheck(t *testing.T) {
 		{"job_name: a\nscrape_interval: 5\nstatic_configs: [{targets: [x]}]\n", []mistake{{0, `duration`}}},
 		{"job_name: a\n", []mistake{{0, "the job has no targets"}}},
 		{"job_name: a\nstatic_configs: [{targets: [\"http://x/\"]}]\n", []mistake{{0, `"http://x/" is not a valid hostname`}}},
+		{"job_name: a\nstatic_configs: [{targets: [x:9777, \"localhost:9777\"]}]\n", []mistake{{0, `"localhost:9777" is tidegauge itself, which listens on 127.0.0.1:9777`}}},
 		{"job_name: a\nrelabel_configs: [{regex: \"(\", target_label: x}]\nstatic_configs: [{targets: [x]}]\n", []mistake{{0, "missing closing )"}}},
 		{"job_name: a\ntls_config: {ca_file: none.pem}\nstatic_configs: [{targets: [x]}]\n", []mistake{{0, "none.pem"}}},
 		{"job_name: a\nbasic_auth: {username: u, password_file: none}\nstatic_configs: [{targets: [x]}]\n", []mistake{{0, "reading a secret"}}},
 	} {
-		err := Check(t.TempDir(), []byte(c.job))
+		err := Rules{Listen: "127.0.0.1:9777"}.Check(t.TempDir(), []byte(c.job))
 		all := []error{err}
 		if several, ok := err.(interface{ Unwrap() []error }); ok {
 			all = several.Unwrap()
@@ -375,7 +376,7 @@ func TestDefaults(t *testing.T) {
 		"{job_name: a, scrape_interval: 30s, static_configs: [{targets: [x]}]}":                     {30 * time.Second, 10 * time.Second},
 		"{job_name: a, scrape_interval: 30s, scrape_timeout: 1s, static_configs: [{targets: [x]}]}": {30 * time.Second, time.Second},
 	} {
-		c, err := parseJob("", []byte(job))
+		c, err := Rules{}.parseJob("", []byte(job))
 		if err != nil {
 			t.Error(err)
 		} else if got := [2]time.Duration{time.Duration(c.ScrapeInterval), time.Duration(c.ScrapeTimeout)}; got != want {

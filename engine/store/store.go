@@ -40,7 +40,8 @@ var ErrClosed = errors.New("the store is closed")
 // Options configure a Store. The zero value of each field but Dir is its default.
 type Options struct {
 	Dir       string        // created if it is not there
-	Retention time.Duration // default 15 days
+	Retention time.Duration // how long samples are kept at least; default 15 days
+	Size      int64         // bytes on disk above which the oldest samples go, whatever Retention says; 0: no bound
 	Logger    *slog.Logger  // of compaction and other work in the background; default: discard
 }
 
@@ -68,6 +69,9 @@ func Open(o Options) (*Store, error) {
 	if o.Retention < 0 {
 		return nil, fmt.Errorf("opening the store: retention %v is negative: give a positive duration, or 0 for %v", o.Retention, defaultRetention)
 	}
+	if o.Size < 0 {
+		return nil, fmt.Errorf("opening the store: retention size %d is negative: give a number of bytes, or 0 for no bound", o.Size)
+	}
 	if o.Retention == 0 {
 		o.Retention = defaultRetention
 	}
@@ -82,7 +86,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	db, err := tsdb.Open(filepath.Join(o.Dir, "tsdb"), o.Logger, registry, tsdbOptions(o.Retention), nil)
+	db, err := tsdb.Open(filepath.Join(o.Dir, "tsdb"), o.Logger, registry, tsdbOptions(o.Retention, o.Size), nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the store in %s: %w", o.Dir, err), lock.release())
 	}
@@ -104,9 +108,10 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-func tsdbOptions(retention time.Duration) *tsdb.Options {
+func tsdbOptions(retention time.Duration, size int64) *tsdb.Options {
 	t := tsdb.DefaultOptions()
 	t.RetentionDuration = retention.Milliseconds()
+	t.MaxBytes = size
 	t.MaxBlockDuration = max(t.MinBlockDuration, min(retention/10, maxBlock).Milliseconds())
 	t.WALCompression = compression.Snappy
 	t.OutOfOrderTimeWindow = outOfOrder.Milliseconds()

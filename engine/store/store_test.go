@@ -307,7 +307,7 @@ func TestBlocksFitTheRetention(t *testing.T) {
 		15 * 24 * time.Hour:  36 * time.Hour,
 		900 * 24 * time.Hour: maxBlock,
 	} {
-		o := tsdbOptions(retention)
+		o := tsdbOptions(retention, 0)
 		if o.RetentionDuration != retention.Milliseconds() || o.MaxBlockDuration != want.Milliseconds() {
 			t.Errorf("%v: kept for %d ms in blocks of up to %d ms, want blocks of %v", retention, o.RetentionDuration, o.MaxBlockDuration, want)
 		}

@@ -244,7 +244,7 @@ func TestNewRefuses(t *testing.T) {
 		"http://h/w?timeout=5&x=1":             "",
 		"http://h/w?ca=/does/not/exist":        "option ca",
 		"http://h/w?token_file=/does/not":      "option token_file",
-		"http://h/w?cert=/no&key=/no":          "options cert and key",
+		"http://h/w?cert=/no&key=/no":          "option cert: loading it with its key",
 		"http://h/w?insecure_skip_verify=perh": "give true or false",
 	} {
 		_, a, err := New(address, none)

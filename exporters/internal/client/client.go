@@ -49,7 +49,7 @@ func Parse(raw string, options ...string) (*Address, error) {
 		switch {
 		case isHeader:
 			a.Headers.Set(header, values[len(values)-1])
-		case slices.Contains(options, name), slices.Contains(common(), name):
+		case slices.Contains(options, name), slices.Contains(Common(), name):
 			a.Options[name] = values[len(values)-1]
 		default:
 			continue
@@ -60,8 +60,33 @@ func Parse(raw string, options ...string) (*Address, error) {
 	return a, nil
 }
 
-func common() []string {
+// Common returns the options of every address.
+func Common() []string {
 	return []string{"timeout", "token_file", "ca", "cert", "key", "server_name", "insecure_skip_verify"}
+}
+
+// Files returns those that are names of files.
+func Files() []string { return []string{"token_file", "ca", "cert", "key"} }
+
+// OptionError is the error of an option of an address.
+type OptionError struct {
+	Option string
+	Err    error // what is wrong with its value, and what to give instead
+	value  string
+}
+
+func (e *OptionError) Error() string {
+	if e.value == "" {
+		return fmt.Sprintf("option %s: %v", e.Option, e.Err)
+	}
+	return fmt.Sprintf("option %s=%s: %v", e.Option, e.value, e.Err)
+}
+
+func (e *OptionError) Unwrap() error { return e.Err }
+
+// wrong notes that the value of an option is wrong; shown is empty where it is not to be shown, or is in the error.
+func (a *Address) wrong(option, shown string, err error) {
+	a.problems = append(a.problems, &OptionError{option, err, shown})
 }
 
 // HeaderText returns the headers in the form of HTTP.
@@ -81,7 +106,7 @@ func (a *Address) Duration(name string, or time.Duration) time.Duration {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		a.problems = append(a.problems, fmt.Errorf("option %s=%s: give a length of time, as 10s", name, text))
+		a.wrong(name, text, errors.New("give a length of time, as 10s"))
 	}
 	return d
 }
@@ -94,7 +119,7 @@ func (a *Address) Bool(name string) bool {
 	}
 	v, err := strconv.ParseBool(text)
 	if err != nil {
-		a.problems = append(a.problems, fmt.Errorf("option %s=%s: give true or false", name, text))
+		a.wrong(name, text, errors.New("give true or false"))
 	}
 	return v
 }
@@ -106,7 +131,7 @@ func (a *Address) Choice(name string, words ...string) string {
 		return words[0]
 	}
 	if !slices.Contains(words, text) {
-		a.problems = append(a.problems, fmt.Errorf("option %s=%s: choose one of %s", name, text, strings.Join(words, ", ")))
+		a.wrong(name, text, fmt.Errorf("choose one of %s", strings.Join(words, ", ")))
 	}
 	return text
 }
@@ -116,7 +141,7 @@ func (a *Address) Token(getenv func(string) (string, bool), variable string) str
 	if file, ok := a.Options["token_file"]; ok {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			a.problems = append(a.problems, fmt.Errorf("option token_file: %w", err))
+			a.wrong("token_file", "", err)
 		}
 		return strings.TrimSpace(string(text))
 	}
@@ -154,14 +179,14 @@ func (a *Address) TLS() *tls.Config {
 			err = fmt.Errorf("%s has no certificate in it", file)
 		}
 		if err != nil {
-			a.problems = append(a.problems, fmt.Errorf("option ca: %w", err))
+			a.wrong("ca", "", err)
 		}
 	}
 	cert, key := a.Options["cert"], a.Options["key"]
 	if cert != "" || key != "" {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
-			a.problems = append(a.problems, fmt.Errorf("options cert and key: %w", err))
+			a.wrong("cert", "", fmt.Errorf("loading it with its key: %w", err))
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}

@@ -19,10 +19,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/fault"
 	"tidegauge/engine/history"
 	"tidegauge/engine/outlet"
+	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
 	"tidegauge/engine/telemetry"
 	"tidegauge/exporters"
@@ -33,14 +35,15 @@ type Config struct {
 	DataDir   string        // for the store and the runs; created if it is not there
 	Listen    string        // address of the query API and /metrics; empty: none
 	Retention time.Duration // of the store; default the store's
+	Size      int64         // of the store, in bytes; 0: whatever it takes
 	Version   string
 	Logger    *slog.Logger // default: discard
 
-	Outlets         []string                    // KIND=ADDRESS each
-	OutletsWait     time.Duration               // at the end of a run; default 10 s
-	OutletsRequired bool                        // a run without them complete is not kept
-	Getenv          func(string) (string, bool) // for the outlets' tokens; default os.LookupEnv
-	Notify          func(text string)           // told what people should know of outlets and faults; default: nobody
+	Outlets     []exporters.Spec
+	OutletsWait time.Duration               // at the end of a run; default 10 s
+	Scrape      document.Jobs               // always, while the App runs
+	Getenv      func(string) (string, bool) // for the outlets' tokens; default os.LookupEnv
+	Notify      func(text string)           // told what people should know of outlets and faults; default: nobody
 
 	AllowedHooks []string // commands and URLs that plans may break things with, see fault.Allowed
 }
@@ -59,6 +62,12 @@ type App struct {
 	sending  sync.WaitGroup
 	endSend  context.CancelFunc
 	sendErr  error
+
+	scraper   *scrape.Scraper
+	jobs      atomic.Pointer[document.Jobs] // of scraper
+	scraping  sync.WaitGroup
+	endScrape context.CancelFunc
+	scrapeErr error
 }
 
 // New opens the store and the history and listens, but starts nothing. What it opened is closed again when it fails.
@@ -74,8 +83,8 @@ func New(ctx context.Context, c Config) (*App, error) {
 	}
 	s, err := store.Open(store.Options{
 		Dir:       filepath.Join(c.DataDir, "store"),
-		Retention: c.Retention,
-		Logger:    c.Logger,
+		Retention: c.Retention, Size: c.Size,
+		Logger: c.Logger,
 	})
 	if err != nil {
 		return nil, err
@@ -91,13 +100,21 @@ func New(ctx context.Context, c Config) (*App, error) {
 	if err == nil {
 		a.outlets, err = openOutlets(&c, s)
 	}
+	if err == nil {
+		a.scraper, err = scrape.New(scrape.Options{
+			Jobs: c.Scrape.YAML(nil), Dir: c.Scrape.Dir, Store: s, Logger: c.Logger,
+			Rules: scrape.Rules{Interval: scrape.AlwaysInterval, Listen: c.Listen},
+		})
+	}
 	if err != nil {
 		if a.listener != nil {
 			a.listener.Close()
 		}
 		return nil, errors.Join(err, s.Close())
 	}
+	a.jobs.Store(&c.Scrape)
 	a.Lab = &experiment.Lab{
+		Always: a.Scraped, Listen: c.Listen,
 		Store:   s,
 		History: a.History,
 		Version: c.Version,
@@ -134,7 +151,7 @@ func openOutlets(c *Config, s *store.Store) (*exporters.Outlets, error) {
 		host = "unknown"
 	}
 	return exporters.Open(exporters.Options{
-		Specs: c.Outlets, Required: c.OutletsRequired, Dir: filepath.Join(c.DataDir, "outlets"), Store: s, Instance: host,
+		Specs: c.Outlets, Listen: c.Listen, Dir: filepath.Join(c.DataDir, "outlets"), Store: s, Instance: host,
 		Within: c.OutletsWait, Getenv: c.Getenv, Notify: c.Notify,
 	})
 }
@@ -142,8 +159,23 @@ func openOutlets(c *Config, s *store.Store) (*exporters.Outlets, error) {
 // Outlets returns the accounts of the outlets since each was first used.
 func (a *App) Outlets() []outlet.Books { return a.outlets.Books() }
 
-// Start sends to the outlets, and serves HTTP, where an address was given.
+// Scraped returns the jobs that are scraped always.
+func (a *App) Scraped() *document.Jobs { return a.jobs.Load() }
+
+// Rescrape goes on with other jobs than those of the Config. App must have been started.
+func (a *App) Rescrape(ctx context.Context, jobs document.Jobs) error {
+	if err := a.scraper.Reload(ctx, jobs.YAML(nil), jobs.Dir); err != nil {
+		return err
+	}
+	a.jobs.Store(&jobs)
+	return nil
+}
+
+// Start scrapes, sends to the outlets, and serves HTTP, where an address was given.
 func (a *App) Start() {
+	scraping, endScrape := context.WithCancel(context.Background())
+	a.endScrape = endScrape
+	a.scraping.Go(func() { a.scrapeErr = a.scraper.Run(scraping) })
 	ctx, cancel := context.WithCancel(context.Background())
 	a.endSend = cancel
 	a.sending.Go(func() { a.sendErr = a.outlets.Run(ctx) })
@@ -166,9 +198,16 @@ func (a *App) URL() string {
 	return "http://" + a.listener.Addr().String()
 }
 
-// Stop ends serving, letting requests under way finish until ctx ends, ends the outlets, and closes the store.
+// Stop ends scraping, with a last look at every target, and serving, letting requests under way finish until ctx ends, ends the outlets, and closes the store.
 func (a *App) Stop(ctx context.Context) error {
 	var failures []error
+	if a.endScrape != nil {
+		a.endScrape()
+		a.scraping.Wait()
+		if a.scrapeErr != nil {
+			failures = append(failures, a.scrapeErr)
+		}
+	}
 	if a.endSend != nil {
 		a.endSend()
 		a.sending.Wait()

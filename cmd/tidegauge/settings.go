@@ -1,0 +1,123 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"tidegauge/cmd/tidegauge/internal/app"
+	"tidegauge/cmd/tidegauge/internal/config"
+	"tidegauge/engine/document"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/scrape"
+	"tidegauge/engine/store"
+)
+
+// The environment variables of what flags and the configuration say too.
+const (
+	dataDirVariable = "TIDEGAUGE_DATA_DIR"
+	listenVariable  = "TIDEGAUGE_LISTEN"
+)
+
+// defaultDataDir is where everything is kept if nobody says otherwise.
+const defaultDataDir = "tidegauge-data"
+
+// settings are the flags for what outlives a plan. A flag wins over the environment, and that over the configuration.
+type settings struct {
+	file          string
+	dataDir       string
+	listen        string
+	defaultListen string
+	retention     locustDuration
+	allowHooks    []string
+	out           outFlags
+}
+
+func (s *settings) registerConfig(flags *pflag.FlagSet) {
+	flags.StringVar(&s.file, "config", "", "the configuration (default: $"+config.Variable+", ./tidegauge.yaml, /etc/tidegauge/tidegauge.yaml)")
+	flags.StringVar(&s.dataDir, "data-dir", "", "where the store and the runs are kept (default: $"+dataDirVariable+", the configuration's, "+defaultDataDir+")")
+}
+
+func (s *settings) register(flags *pflag.FlagSet) {
+	s.registerConfig(flags)
+	usage := "serve the Prometheus query API and /metrics on this address, as " + demoListen + " (default: $" + listenVariable + ", the configuration's"
+	if s.defaultListen != "" {
+		usage += ", " + s.defaultListen
+	}
+	flags.StringVar(&s.listen, "listen", "", usage+")")
+	s.out.register(flags)
+}
+
+// load reads the configuration, if there is one, and puts flags and the environment before it.
+func (s *settings) load(c *console) (*config.Config, error) {
+	file, err := config.Find(s.file, c.getenv)
+	if err != nil {
+		return nil, withCode(exitPlan, err)
+	}
+	env := func(name string) string { text, _ := c.getenv(name); return text }
+	listen := cmp.Or(s.listen, env(listenVariable))
+	conf := &config.Config{}
+	if file != "" {
+		if conf, err = readConfig(c, file, listen, s.defaultListen); err != nil {
+			return nil, err
+		}
+	}
+	conf.Listen = cmp.Or(listen, conf.Listen, s.defaultListen)
+	conf.DataDir = cmp.Or(s.dataDir, env(dataDirVariable), conf.DataDir, defaultDataDir)
+	conf.Retention.Time = cmp.Or(time.Duration(s.retention), conf.Retention.Time)
+	return conf, nil
+}
+
+// appConfig returns the settings for the app, with the outlets of the command line beside those of the configuration.
+func (s *settings) appConfig(c *console) (app.Config, error) {
+	conf, err := s.load(c)
+	if err != nil {
+		return app.Config{}, err
+	}
+	a := app.Config{
+		DataDir: conf.DataDir, Listen: conf.Listen, Retention: conf.Retention.Time, Size: conf.Retention.Size,
+		Scrape: conf.Scrape, Outlets: conf.Outlets, Version: version(), AllowedHooks: s.allowHooks,
+	}
+	return a, s.out.add(c, &a)
+}
+
+// readConfig reads and checks a configuration.
+func readConfig(c *console, file, listen, defaultListen string) (*config.Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, withCode(exitPlan, fmt.Errorf("reading the configuration: %w", err))
+	}
+	conf, err := config.Parse(file, text, config.Options{
+		Getenv: c.getenv, Listen: listen, Default: defaultListen,
+		CheckScrape: func(listen, dir string, job []byte) error {
+			return scrape.Rules{Interval: scrape.AlwaysInterval, Listen: listen}.Check(dir, job)
+		},
+	})
+	return conf, mistaken(file, err)
+}
+
+// readPlan reads and checks a plan for a process with this configuration; every error of it is the plan's.
+func readPlan(c *console, file string, listen string, always *document.Jobs) (*plan.Plan, error) {
+	source, err := os.ReadFile(file)
+	if err != nil {
+		return nil, withCode(exitPlan, fmt.Errorf("reading the plan: %w", err))
+	}
+	o := plan.Options{Getenv: c.getenv, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{Listen: listen}.Check}
+	if always != nil {
+		o.Jobs = always.Names
+	}
+	p, err := plan.Parse(file, source, o)
+	return p, mistaken(file, err)
+}
+
+// mistaken adds to the mistakes of a file how many they are.
+func mistaken(file string, err error) error {
+	if mistakes, ok := errors.AsType[document.Errors](err); ok {
+		err = fmt.Errorf("%w\n%s in %s; nothing was sent", err, plural(len(mistakes), "mistake"), file)
+	}
+	return withCode(exitPlan, err)
+}
