@@ -48,15 +48,28 @@ func New(o Options) *Tracer { return &Tracer{o: o} }
 // by the seed always the same numbers among them: one at random of each row of 1/Ratio iterations, so that no rhythm of the
 // load is met or missed (stratified sampling).
 func (t *Tracer) decide() bool {
-	n := float64(t.iteration.Add(1) - 1)
-	from, to := n*t.o.Ratio, (n+1)*t.o.Ratio
-	for row := math.Floor(from); row < to; row++ {
-		at := row + unit(t.o.Seed, uint64(row))
-		if from <= at && at < to {
-			return true
-		}
+	n := t.iteration.Add(1) - 1
+	if t.o.Ratio <= 0 {
+		return false
 	}
-	return false
+	row := t.row(n)
+	first, next := t.begin(row), t.begin(row+1)
+	return n == first+uint64(unit(t.o.Seed, row)*float64(next-first))
+}
+
+// row returns the row that an iteration is in.
+func (t *Tracer) row(n uint64) uint64 { return uint64(float64(n) * t.o.Ratio) }
+
+// begin returns the first iteration of a row. Division and multiplication may round to two sides of it.
+func (t *Tracer) begin(row uint64) uint64 {
+	n := uint64(math.Ceil(float64(row) / t.o.Ratio))
+	for t.row(n) < row {
+		n++
+	}
+	for n > 0 && t.row(n-1) >= row {
+		n--
+	}
+	return n
 }
 
 // unit returns the n-th random number in [0, 1) of a seed: SplitMix64 (Steele, Lea and Flood 2014), which needs no state.

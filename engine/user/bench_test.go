@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"tidegauge/engine/event"
 	"tidegauge/engine/protocol"
+	"tidegauge/engine/trace"
 )
 
 // nobody answers at once.
@@ -53,5 +55,45 @@ classes: {A: {tasks: [{post: "/items/${user}", json: {n: "${randInt(1, 9)}"}, ch
 				s.Iterate(b.Context(), now, now)
 			}
 		})
+	}
+}
+
+// room takes every span and forgets it.
+type room struct{}
+
+func (room) Offer(trace.Span) bool { return true }
+
+// BenchmarkTrace compares an iteration without tracing, with the default ratio, and with everything exported.
+func BenchmarkTrace(b *testing.B) {
+	cost := map[string]float64{}
+	for _, c := range []struct {
+		name   string
+		tracer *trace.Tracer
+	}{
+		{"off", nil},
+		{"1%", trace.New(trace.Options{Run: &event.Run{}, Ratio: 0.01, Slow: time.Hour, Queues: []trace.Queue{room{}}})},
+		{"100%", trace.New(trace.Options{Run: &event.Run{}, Ratio: 1, Slow: time.Hour, Queues: []trace.Queue{room{}}})},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			s := newRigWith(b, staticPlan, nobody{}, c.tracer).session(0, 1)
+			now := time.Now()
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Iterate(b.Context(), now, now)
+			}
+			cost[c.name] = float64(b.Elapsed()) / float64(b.N)
+			b.ReportMetric(cost[c.name]/cost["off"], "×off")
+		})
+	}
+}
+
+// TestTraceAllocations: a traced request costs one string, its header's, if it is not exported.
+func TestTraceAllocations(t *testing.T) {
+	tracer := trace.New(trace.Options{Run: &event.Run{}, Ratio: 0, Slow: time.Hour})
+	s := newRigWith(t, staticPlan, nobody{}, tracer).session(0, 1)
+	now := time.Now()
+	s.Iterate(t.Context(), now, now)
+	if n := testing.AllocsPerRun(1000, func() { now := time.Now(); s.Iterate(t.Context(), now, now) }); n > 1 {
+		t.Errorf("%v allocations in a traced iteration, want 1", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/protocol"
+	"tidegauge/engine/trace"
 	"tidegauge/engine/user"
 )
 
@@ -58,12 +59,17 @@ type rig struct {
 
 func newRig(t testing.TB, text string, c protocol.Client) *rig {
 	t.Helper()
+	return newRigWith(t, text, c, nil)
+}
+
+func newRigWith(t testing.TB, text string, c protocol.Client, tracer *trace.Tracer) *rig {
+	t.Helper()
 	p := readPlan(t, text)
 	test, err := p.Test("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := user.Options{Seed: 7}
+	o := user.Options{Seed: 7, Tracer: tracer}
 	if c != nil {
 		o.Dial = func() (protocol.Client, error) { return c, nil }
 	}
