@@ -25,6 +25,7 @@
 //	0      engine/stat                  compares samples; knows nothing of load tests                        gonum
 //	0      engine/event                 what happens to a run as a whole
 //	0      engine/protocol              the one interface behind which every protocol stands
+//	0      engine/health                measures the load generator itself
 //	0      engine/host                  shows this machine and processes on it as node_exporter would          gopsutil, client_golang
 //	0      engine/fault                 breaks things on a timeline and puts them right
 //	0      engine/endpoint              tells whether two network addresses are one

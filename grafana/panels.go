@@ -10,6 +10,7 @@ const (
 	unitRequests = "reqps"
 	unitItems    = "ops"
 	unitBytes    = "Bps"
+	unitSize     = "bytes"
 	unitTime     = "dateTimeAsLocal" // of milliseconds
 )
 

@@ -32,6 +32,8 @@ func Run() Dashboard {
 	runRequests(b)
 	b.row("Load")
 	runLoad(b)
+	b.row("Generator")
+	runGenerator(b)
 	b.row("Parts of a request")
 	runParts(b)
 	run := labelVariable(catalog.LabelRun, "Run", "Runs of the test in the time range, newest first",
@@ -182,6 +184,30 @@ func runLoad(b *board) {
 		column{title: "entry", label: catalog.LabelEntry},
 		column{title: "count", expr: sum(total(ofRun(catalog.Books)), catalog.LabelWork, catalog.LabelEntry), field: Field{Unit: unitCount}})
 	b.add(8, 9, books)
+}
+
+// runGenerator shows whether the load generator itself was the limit.
+func runGenerator(b *board) {
+	cpu := graph("CPU of the generator", "Share of its processors that the generator used: from 80% on its own waiting shows in what it measures, at 90% a missed latency or rate is no answer. "+
+		"Machine (dashed) is the share of all CPUs that was busy, whoever used them.", unitShare, noRun,
+		graphed(sum(most(ofRun(catalog.ProcessCPUUtilization)), catalog.LabelCPUMode), legend(catalog.LabelCPUMode)),
+		graphed(by("max", most(ofRun(catalog.MachineUtilization))), "machine"),
+		graphed(fmt.Sprintf("%s / %s", sum(rate(ofRun(catalog.GoCPUTime))), sum(rate(ofRun(catalog.ProcessCPUTime)))), "garbage collector, of the generator's"))
+	b.add(8, 9, styled(cpu, "/^machine$/", Property{"custom.lineStyle", LineStyle{Fill: "dash", Dash: []int{6, 6}}}))
+	b.add(8, 9, graph("Delays in the generator", "How long its goroutines waited for a thread, and the share of the time that its garbage collector stopped them all.", unitSeconds, noRun,
+		graphed(quantile(0.5, rate(ofRun(catalog.ScheduleDuration))), "scheduler p50"), graphed(quantile(0.99, rate(ofRun(catalog.ScheduleDuration))), "scheduler p99"),
+		graphed(by("max", "histogram_sum("+rate(ofRun(catalog.GCPauseDuration))+")"), "stopped per second")))
+	b.add(8, 9, graph("Memory of the generator", "Resident memory, and what the Go runtime uses of it.", unitSize, noRun,
+		graphed(by("max", most(ofRun(catalog.ProcessMemory))), "resident"),
+		graphed(by("max", most(ofRun(catalog.GoMemory)), catalog.LabelMemoryType), legend(catalog.LabelMemoryType))))
+	b.add(12, 8, graph("Files and sockets of the generator", "Open file descriptors and their limit, and the TCP sockets of its machine.", unitCount, noRun,
+		graphed(by("max", most(ofRun(catalog.ProcessFiles))), "open files"),
+		graphed(by("max", most(ofRun(catalog.FileLimit))), "limit of open files"),
+		graphed(by("max", most(ofRun(catalog.Sockets)), catalog.LabelState), "sockets "+legend(catalog.LabelState))))
+	b.add(6, 8, graph("Goroutines", "Goroutines of the generator, and how many can run at once.", unitCount, noRun,
+		graphed(by("max", most(ofRun(catalog.Goroutines))), "goroutines"), graphed(by("max", most(ofRun(catalog.Processors))), "at once")))
+	b.add(6, 8, graph("Ran out of", "Requests that failed since the generator ran out of files, ports or memory.", unitItems, noRun,
+		graphed(sum(rate(ofRun(catalog.Exhausted)), catalog.LabelResource), legend(catalog.LabelResource))))
 }
 
 func runParts(b *board) {

@@ -62,6 +62,25 @@ const (
 	OutletErrors      = "tidegauge.outlet.errors"
 )
 
+// The names of the metrics of the load generator itself: of the semantic conventions where they have one that is also a good name
+// in Prometheus, where a gauge must not end in _count.
+const (
+	ProcessCPUTime        = "process.cpu.time"
+	ProcessCPUUtilization = "process.cpu.utilization"
+	MachineUtilization    = "tidegauge.generator.machine.utilization"
+	ProcessMemory         = "process.memory.usage"
+	ProcessFiles          = "tidegauge.generator.file_descriptors"
+	FileLimit             = "tidegauge.generator.file_descriptors.limit"
+	Sockets               = "tidegauge.generator.sockets"
+	Goroutines            = "tidegauge.generator.goroutines"
+	Processors            = "go.processor.limit"
+	GoMemory              = "go.memory.used"
+	GoCPUTime             = "go.cpu.time"
+	ScheduleDuration      = "go.schedule.duration"
+	GCPauseDuration       = "go.memory.gc.pause.duration"
+	Exhausted             = "tidegauge.generator.exhausted"
+)
+
 // The names of the labels, as OpenTelemetry has them.
 const (
 	LabelRun        = "run"
@@ -87,6 +106,11 @@ const (
 	LabelDirection  = "network.io.direction" // semantic conventions
 	LabelHTTPMethod = "http.request.method"  // semantic conventions
 	LabelErrorType  = "error.type"           // semantic conventions
+	LabelCPUMode    = "cpu.mode"             // semantic conventions
+	LabelMemoryType = "go.memory.type"       // semantic conventions
+	LabelCPUState   = "go.cpu.state"         // semantic conventions
+	LabelState      = "state"
+	LabelResource   = "resource"
 )
 
 // CommonLabels returns the labels that every metric has.
@@ -96,7 +120,7 @@ func CommonLabels() []string { return []string{LabelRun, LabelPlan, LabelTest} }
 func All() []Metric {
 	request := []string{LabelClass, LabelRequest, LabelMethod}
 	with := func(more ...string) []string { return slices.Concat(request, more, []string{LabelOverflow}) }
-	return []Metric{
+	return append([]Metric{
 		{ResponseTime, Histogram, "s", "Time from when a request was meant to start to the last byte of its answer.", with(LabelOutcome)},
 		{ServiceTime, Histogram, "s", "Time from when a request was sent to the last byte of its answer.", with(LabelOutcome, LabelHTTPMethod, LabelErrorType)},
 		{IterationDuration, Histogram, "s", "Time from when an iteration was meant to start to its end; finished iterations only.", []string{LabelClass}},
@@ -116,6 +140,26 @@ func All() []Metric {
 		{Objective, Gauge, "", "Answer to an objective of the plan, at the end of the run: 1 it was met, 0 it was missed; absent if it could not be decided.", []string{LabelObjective}},
 		{Verdict, Gauge, "", "Verdict of the run, at its end: 1 pass, 0 fail, -1 inconclusive.", nil},
 		{RunDuration, Gauge, "s", "Time from the start of the run to its verdict, at its end.", nil},
+	}, generator()...)
+}
+
+// generator returns the metrics of the load generator itself.
+func generator() []Metric {
+	return []Metric{
+		{ProcessCPUTime, Counter, "s", "CPU time that the load generator used; cpu.mode is user or system.", []string{LabelCPUMode}},
+		{ProcessCPUUtilization, Gauge, "1", "Share of the processors it may use that the load generator used since the sample before; cpu.mode is user or system.", []string{LabelCPUMode}},
+		{MachineUtilization, Gauge, "1", "Share of the CPUs of the load generator's machine that was busy since the sample before, whoever used them; Linux only.", nil},
+		{ProcessMemory, Gauge, "By", "Resident memory of the load generator; Linux only.", nil},
+		{ProcessFiles, Gauge, "{file_descriptor}", "File descriptors that the load generator has open, sockets among them; Linux only.", nil},
+		{FileLimit, Gauge, "{file_descriptor}", "Most file descriptors that the load generator may have open.", nil},
+		{Sockets, Gauge, "{socket}", "TCP sockets of the load generator's machine or network namespace; the state is in_use, or time_wait, whose ports are not free yet; Linux only.", []string{LabelState}},
+		{Goroutines, Gauge, "{goroutine}", "Goroutines of the load generator.", nil},
+		{Processors, Gauge, "{thread}", "Threads of the load generator that can run Go code at once (GOMAXPROCS).", nil},
+		{GoMemory, Gauge, "By", "Memory that the load generator's Go runtime uses; go.memory.type is stack, or other, which the heap is part of.", []string{LabelMemoryType}},
+		{GoCPUTime, Counter, "s", "CPU time of the load generator's garbage collector (go.cpu.state gc), as of its last cycle.", []string{LabelCPUState}},
+		{ScheduleDuration, Histogram, "s", "How long goroutines of the load generator waited for a thread, ready to run.", nil},
+		{GCPauseDuration, Histogram, "s", "How long the load generator's garbage collector stopped all its goroutines.", nil},
+		{Exhausted, Counter, "{request}", "Requests that failed since the load generator ran out of something; the resource is files, ports or memory.", []string{LabelClass, LabelResource}},
 	}
 }
 

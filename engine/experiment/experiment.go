@@ -21,6 +21,7 @@ import (
 	"tidegauge/engine/fault"
 	"tidegauge/engine/fault/tcp"
 	"tidegauge/engine/fault/webfault"
+	"tidegauge/engine/health"
 	"tidegauge/engine/history"
 	"tidegauge/engine/host"
 	"tidegauge/engine/measure"
@@ -169,7 +170,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	result, err := run.Do(ctx, run.Options{
 		Shape:       o.Test.Shape,
 		Mix:         mix,
-		Recorder:    measure.New(mix.Names(), measure.Options{}),
+		Recorder:    measure.New(mix.Names(), measure.Options{Health: health.NewSampler().Read}),
 		Sinks:       append([]measure.Sink{e.telemetry, e.judge, e.collector, e}, o.Sinks...),
 		Seed:        seed,
 		StopTimeout: o.Test.StopTimeout,

@@ -104,6 +104,21 @@ func (h *Histogram) Record(v float64) {
 	}
 }
 
+// RecordN adds a value n times.
+func (h *Histogram) RecordN(v float64, n uint64) {
+	if n == 0 {
+		return
+	}
+	h.Record(v)
+	n--
+	h.count += n
+	if v > MinValue {
+		v = min(v, MaxValue)
+		h.sum += v * float64(n)
+		h.add(slot(v), n)
+	}
+}
+
 // stretch makes min and max include v, which is counted already.
 func (h *Histogram) stretch(v float64) {
 	if h.count == 1 || v < h.min {

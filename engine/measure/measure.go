@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"tidegauge/engine/health"
 	"tidegauge/engine/hist"
 	"tidegauge/engine/protocol"
 )
@@ -142,6 +143,14 @@ type Snapshot struct {
 	Failures   []Failure     // the bounded table of failures so far
 	Exceptions []Exception   // likewise
 	Exemplars  []Exemplar    // since Since: at most one of each histogram of requests and power of two; those of one by time
+	Health     Health
+}
+
+// Health is how the load generator itself was doing at three moments of a run; all nil where that is not measured.
+type Health struct {
+	Start *health.Reading // of the first snapshot
+	Since *health.Reading // of the previous one
+	Now   *health.Reading
 }
 
 // Failure is a row of the bounded table of failures: distinct by request, outcome and detail.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"tidegauge/engine/health"
 	"tidegauge/engine/protocol"
 )
 
@@ -28,6 +29,8 @@ type Recorder struct {
 	peak     atomic.Int64 // of atOnce since the last snapshot
 	gauges   atomic.Pointer[Gauges]
 
+	readHealth func() *health.Reading
+
 	began   atomic.Bool
 	started chan time.Time // has room for the one there is
 	flushes chan chan<- struct{}
@@ -39,7 +42,10 @@ type Options struct {
 	Shards      int           // default: GOMAXPROCS, at most 16
 	Interval    time.Duration // default: 1 s
 	MaxFailures int           // distinct rows in the table of failures and in that of exceptions; default 1,000
-	Log         bool          // snapshots have a Log, which takes 48 bytes for each request of an interval
+	// Health measures the generator; it is called once for each snapshot, and what it returns is not changed any more. nil: the
+	// snapshots have no Health.
+	Health func() *health.Reading
+	Log    bool // snapshots have a Log, which takes 48 bytes for each request of an interval
 }
 
 const (
@@ -68,6 +74,8 @@ func New(names *Names, o Options) *Recorder {
 		started:  make(chan time.Time, 1),
 		flushes:  make(chan chan<- struct{}),
 		ended:    make(chan struct{}),
+
+		readHealth: o.Health,
 	}
 	r.gauges.Store(&Gauges{})
 	classOf := make([]int, len(names.Requests))
@@ -195,6 +203,7 @@ type series struct {
 	sinks    []Sink
 	failed   []sinkErrors
 	handed   int
+	health   Health // as of the last snapshot
 }
 
 // sinkErrors are the errors of one sink.
@@ -287,6 +296,14 @@ func (s *series) consume(ctx context.Context, snap *Snapshot) {
 		snap.Users[i] = int(r.users[i].Load())
 	}
 	snap.Failures, snap.Exceptions = r.tables.rows()
+	if r.readHealth != nil {
+		now := r.readHealth()
+		if s.health.Start == nil {
+			s.health = Health{now, now, now}
+		}
+		s.health.Since, s.health.Now = s.health.Now, now
+		snap.Health = s.health
+	}
 	s.handed++
 	for i, sink := range s.sinks {
 		if err := sink.Consume(ctx, snap); err != nil {

@@ -61,6 +61,14 @@ func (r Resource) String() string {
 	return [Resources]string{"nothing", "open files", "local ports", "memory for connections"}[r]
 }
 
+// Label returns the resource's name as labels carry it.
+func (r Resource) Label() string {
+	if int(r) >= Resources {
+		return "invalid"
+	}
+	return [Resources]string{"none", "files", "ports", "memory"}[r]
+}
+
 // Remedy returns what to do where the resource has run out, in words that can follow a semicolon.
 func (r Resource) Remedy() string {
 	if int(r) >= Resources {

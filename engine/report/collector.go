@@ -36,6 +36,7 @@ type Collector struct {
 	servers    []Server
 	faults     []Fault
 	usersPeak  int
+	generator  generator
 	start      time.Time
 	at         time.Time // of the copy
 	final      bool
@@ -62,6 +63,7 @@ func (c *Collector) Consume(_ context.Context, s *measure.Snapshot) error {
 	}
 	c.usersPeak = max(c.usersPeak, s.PeakUsers)
 	c.series.add(s)
+	c.generator.add(&s.Health)
 	if c.totals == nil || s.Final || CheckpointDue(s.Start, c.at, s.Time) {
 		c.at, c.final, c.totals = s.Time, s.Final, s.Total.Clone()
 		c.failures, c.exceptions = slices.Clone(s.Failures), slices.Clone(s.Exceptions)
@@ -123,7 +125,7 @@ func (c *Collector) Report(v *verdict.Verdict) *Report {
 		Schema: Schema, Run: c.meta, Complete: c.final, Start: c.start, End: c.at, Seconds: seconds(c.at.Sub(c.start)), Verdict: v,
 		Requests: []Row{}, Failures: []Failure{}, Checks: []Check{}, Exceptions: []Exception{}, Classes: []Class{}, Phases: []Phase{},
 		UsersPeak: c.usersPeak, Series: c.series.report(c.start), Warnings: append([]string{}, c.warnings...),
-		Servers: c.servers, Faults: c.faults,
+		Servers: c.servers, Faults: c.faults, Generator: c.generator.report(),
 	}
 	r.Events = append(phaseEvents(&c.meta.Shape, r.Seconds), c.events...)
 	slices.SortStableFunc(r.Events, func(a, b Event) int { return cmp.Compare(a.At, b.At) })

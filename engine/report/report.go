@@ -34,9 +34,10 @@ type Report struct {
 	Exceptions []Exception      `json:"exceptions"`
 	Classes    []Class          `json:"classes"`
 	Books      Books            `json:"books"`
-	Outlets    []outlet.Books   `json:"outlets,omitempty"` // their accounts over the run, in samples
-	Lateness   Times            `json:"lateness"`          // of the generator, over all classes
-	Blocked    Times            `json:"blocked"`           // how long due iterations waited for a free user
+	Outlets    []outlet.Books   `json:"outlets,omitempty"`   // their accounts over the run, in samples
+	Lateness   Times            `json:"lateness"`            // of the generator, over all classes
+	Blocked    Times            `json:"blocked"`             // how long due iterations waited for a free user
+	Generator  *Generator       `json:"generator,omitempty"` // how it did itself
 	Phases     []Phase          `json:"phases"`
 	Servers    []Server         `json:"servers,omitempty"` // what was scraped, once the run is over
 	Faults     []Fault          `json:"faults,omitempty"`  // once the run is over

@@ -191,6 +191,9 @@ func (r *Report) generator(t *text) {
 		n(i.Intended), n(i.Started), n(i.Dropped), n(i.Finished), n(i.Cut), balance(i, r.Complete)))
 	t.paragraph("  requests    ", dim, fmt.Sprintf("%s started = %s finished + %s cut%s", n(q.Started), n(q.Finished), n(q.Cut), balance(q, r.Complete)))
 	t.paragraph("  users       ", dim, fmt.Sprintf("at most %s at once; seed %d", n(uint64(max(0, r.UsersPeak))), r.Run.Seed))
+	if r.Generator != nil {
+		r.Generator.lines(t)
+	}
 	m := &r.Run.Machine
 	t.paragraph("  machine     ", dim, fmt.Sprintf("%s, %d CPUs, %s/%s, tidegauge %s", m.Host, m.CPUs, m.OS, m.Arch, r.Run.Version))
 	if r.Folder != "" {

@@ -127,6 +127,9 @@ func (r *Report) head(t *text) {
 				}
 			}
 		}
+		for _, w := range r.Verdict.Warnings {
+			t.paragraph("! ", yellow, w)
+		}
 	case !r.Complete:
 		t.paragraph("UNFINISHED  ", yellow, "the run did not come to its end; this is its last checkpoint")
 	}

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -31,6 +32,7 @@ type family struct {
 	metric     catalog.Metric
 	histograms []histogramSeries
 	counters   []series[uint64]
+	sums       []series[float64] // counters that are no whole numbers
 	gauges     []series[float64]
 }
 
@@ -106,6 +108,7 @@ func (p *Provider) newLayout(names *measure.Names) *layout {
 			})
 		},
 	}
+	maps.Copy(makers, l.health())
 	for _, m := range catalog.All() {
 		f := family{metric: m}
 		if fill, ok := makers[m.Name]; ok {

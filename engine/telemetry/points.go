@@ -38,6 +38,8 @@ func (l *layout) collect(s *measure.Snapshot, scale int, now, before span) (birt
 			zeros, points := l.counters(f, s, now, before)
 			births = appendMetric(births, f.metric, counterOf(zeros), len(zeros))
 			all = appendMetric(all, f.metric, counterOf(points), len(points))
+			sums := f.sumPoints(l.labels, s, now)
+			all = appendMetric(all, f.metric, metricdata.Sum[float64]{Temporality: metricdata.CumulativeTemporality, IsMonotonic: true, DataPoints: sums}, len(sums))
 		case catalog.Gauge:
 			points := l.gauges(f, s, now)
 			all = appendMetric(all, f.metric, metricdata.Gauge[float64]{DataPoints: points}, len(points))
@@ -122,6 +124,18 @@ func (l *layout) counters(f *family, s *measure.Snapshot, now, before span) (zer
 	return zeros, points
 }
 
+// sumPoints are sure to be there from the first snapshot on, at 0: they have no births.
+func (f *family) sumPoints(common []attribute.KeyValue, s *measure.Snapshot, now span) (points []gaugePoint) {
+	for i := range f.sums {
+		one := &f.sums[i]
+		if v := one.read(s); !math.IsNaN(v) {
+			one.show(common)
+			points = append(points, gaugePoint{Attributes: one.attributes, StartTime: now.start, Time: now.at, Value: v})
+		}
+	}
+	return points
+}
+
 func (l *layout) gauges(f *family, s *measure.Snapshot, now span) (points []gaugePoint) {
 	if f.metric.Name == catalog.Stage {
 		return l.stagePoints(s, now)
@@ -132,7 +146,7 @@ func (l *layout) gauges(f *family, s *measure.Snapshot, now span) (points []gaug
 	for i := range f.gauges {
 		one := &f.gauges[i]
 		v := one.read(s)
-		if !one.shown && !one.sure && v == 0 {
+		if math.IsNaN(v) || !one.shown && !one.sure && v == 0 {
 			continue
 		}
 		one.show(l.labels)

@@ -77,6 +77,13 @@ func familyOf(m metricdata.Metrics) (*dto.MetricFamily, error) {
 				return nil, err
 			}
 		}
+	case metricdata.Sum[float64]:
+		f.Type, entry.Kind = dto.MetricType_COUNTER.Enum(), catalog.Counter
+		for _, p := range data.DataPoints {
+			if err := add(p.Attributes, &dto.Metric{Counter: &dto.Counter{Value: &p.Value, CreatedTimestamp: created(p.StartTime)}}); err != nil {
+				return nil, err
+			}
+		}
 	case metricdata.Gauge[float64]:
 		f.Type, entry.Kind = dto.MetricType_GAUGE.Enum(), catalog.Gauge
 		for _, p := range data.DataPoints {

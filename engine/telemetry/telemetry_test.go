@@ -47,6 +47,7 @@ func (r *run) snapshot(after time.Duration) *measure.Snapshot {
 	s := &measure.Snapshot{
 		Start: start, Time: start.Add(after), Since: r.since, Names: &r.names, Total: &r.total,
 		Users: []int{3, 4}, Rate: 50, Phase: "steady", PhaseID: 1,
+		Health: measure.Health{Start: reading(start), Since: reading(start.Add(after - time.Second)), Now: reading(start.Add(after))},
 	}
 	r.since = s.Time
 	return s

@@ -31,6 +31,11 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 		}
 	}
 	doubt := j.doubtOf(findings)
+	j.strain.finish()
+	busy := j.strain.cpu(j.o.MaxLateness)
+	if busy != "" && doubt.speed == "" {
+		doubt.speed = cpuDoubt
+	}
 	for i := range findings {
 		if f := &findings[i]; f.Code == CodeAborted {
 			if why := doubt.applies(j.abortedBy); why != "" {
@@ -38,7 +43,16 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 			}
 		}
 	}
-	if objectives := j.objectiveFindings(ctx, doubt); len(objectives) > 0 {
+	objectives := j.objectiveFindings(ctx, doubt)
+	warnings := j.strain.warnings()
+	switch {
+	case busy == "":
+	case slices.ContainsFunc(slices.Concat(findings, objectives), func(f Finding) bool { return slices.ContainsFunc(f.Warnings, isCPUDoubt) }):
+		findings = append(findings, Finding{Outcome: Inconclusive, Code: CodeCPU, Message: busy})
+	default:
+		warnings = append(warnings, busy)
+	}
+	if len(objectives) > 0 {
 		if !slices.ContainsFunc(objectives, func(f Finding) bool { return f.Outcome != NoData }) {
 			findings = append(findings, Finding{Outcome: Inconclusive, Code: CodeNoData, Message: "no objective had data: " + joined(objectives)})
 		}
@@ -48,8 +62,15 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	if j.begin != nil {
 		p = &Part{Name: j.part.name(), From: j.begin.at, To: j.end.at}
 	}
-	return conclude(findings, p, j.final)
+	v := conclude(findings, p, j.final)
+	v.Warnings = warnings
+	return v
 }
+
+// cpuDoubt is the doubt about missed objectives when the generator had too little CPU.
+const cpuDoubt = "the generator had too little CPU"
+
+func isCPUDoubt(warning string) bool { return strings.HasSuffix(warning, cpuDoubt) }
 
 // doubt says why missed objectives may be our own doing.
 type doubt struct {

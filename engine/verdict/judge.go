@@ -39,6 +39,8 @@ type Judge struct {
 	failures   []measure.Failure // a few of the run's
 	exceptions []measure.Exception
 
+	strain strain // of the generator, over the part
+
 	abortedBy *plan.Objective // nil: not aborted
 	abortText string
 	stoppedAt time.Time
@@ -118,6 +120,9 @@ func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 		for _, o := range j.objectives {
 			o.begin.collect(o.Objective, o.sel, s.Total)
 		}
+	}
+	if j.begin != nil && j.end == nil || inside {
+		j.strain.add(s.Health.Now)
 	}
 	if j.begin != nil && j.end == nil {
 		j.watch(s)

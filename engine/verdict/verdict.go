@@ -22,6 +22,9 @@
 //
 // When the generator was late, or made less than the load intended, objectives of latency and of a rate or count not reached
 // are inconclusive where they are missed, since the miss may be our own doing; a missed error or check rate stays a failure.
+// The same holds when the generator used more than 90% of its processors over 5 s of the part, or its goroutines waited for a
+// thread for longer than it may be late, since what it measures then includes its own waiting: but that can only make times
+// longer and rates lower, so a run that met its objectives all the same has passed, with a warning.
 package verdict
 
 import (
@@ -51,6 +54,7 @@ const (
 	CodeGenerator    = "generator"     // requests failed since the generator ran out of something
 	CodeFault        = "fault"         // a fault of the test could not be started, or not be undone
 	CodeLateness     = "lateness"      // the generator sent too late
+	CodeCPU          = "generator_cpu" // the generator had too little CPU, and an objective was missed
 	CodeStartRate    = "start_rate"    // the generator made less load than intended
 	CodeDropped      = "dropped"       // too much due work was never started, for want of a free user
 	CodeExceptions   = "exceptions"    // expressions of the plan failed
@@ -105,7 +109,8 @@ type Verdict struct {
 	Outcome  Outcome   `json:"outcome"`
 	Summary  string    `json:"summary"` // one line
 	Part     *Part     `json:"part,omitempty"`
-	Findings []Finding `json:"findings"` // those of the run by weight, then the objectives in the order of the plan
+	Warnings []string  `json:"warnings,omitempty"` // of how the generator did; they decide nothing
+	Findings []Finding `json:"findings"`           // those of the run by weight, then the objectives in the order of the plan
 }
 
 // Deciding returns the finding that decided, the first one with the verdict's outcome; nil when there is none.

@@ -1,0 +1,129 @@
+package health
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// ticks is the unit of /proc/stat, in parts of a second: USER_HZ, which is 100 wherever Go runs.
+const ticks = 100
+
+// proc reads /proc.
+func (r *Reading) proc() {
+	if text, err := os.ReadFile("/proc/stat"); err == nil {
+		line, _, _ := bytes.Cut(text, []byte("\n"))
+		r.MachineBusy, r.MachineAll = parseStat(string(line))
+	}
+	if text, err := os.ReadFile("/proc/self/statm"); err == nil {
+		if f := strings.Fields(string(text)); len(f) > 1 {
+			r.Resident = parse(f[1]) * float64(os.Getpagesize())
+		}
+	}
+	r.Files = openFiles()
+	for _, name := range []string{"/proc/net/sockstat", "/proc/net/sockstat6"} {
+		if text, err := os.ReadFile(name); err == nil {
+			r.sockstat(string(text))
+		}
+	}
+	r.Processors = min(r.Processors, cgroupLimit())
+}
+
+func parse(text string) float64 {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return v
+}
+
+// parseStat reads the first line of /proc/stat, in seconds. Guest time is in that of user already; proc_stat(5).
+func parseStat(line string) (busy, all float64) {
+	f := strings.Fields(line)
+	if len(f) < 6 || f[0] != "cpu" {
+		return math.NaN(), math.NaN()
+	}
+	for i, text := range f[1:min(len(f), 9)] {
+		v := parse(text) / ticks
+		all += v
+		if i != 3 && i != 4 { // idle, and idle while it waits for a disk
+			busy += v
+		}
+	}
+	return busy, all
+}
+
+// openFiles counts the file descriptors: since Linux 6.2 their number is the size of the folder, before they are listed.
+func openFiles() float64 {
+	if info, err := os.Stat("/proc/self/fd"); err == nil && info.Size() > 0 {
+		return float64(info.Size())
+	}
+	f, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return math.NaN()
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	names, err := f.Readdirnames(-1)
+	if err != nil {
+		return math.NaN()
+	}
+	return float64(len(names) - 1) // without the one to read this
+}
+
+// sockstat adds the TCP sockets of a file such as /proc/net/sockstat; those in TIME_WAIT are of both protocols.
+func (r *Reading) sockstat(text string) {
+	for line := range strings.Lines(text) {
+		protocol, rest, _ := strings.Cut(line, ":")
+		if protocol != "TCP" && protocol != "TCP6" {
+			continue
+		}
+		f := strings.Fields(rest)
+		for i := 0; i+1 < len(f); i += 2 {
+			switch v := parse(f[i+1]); {
+			case f[i] == "inuse" && math.IsNaN(r.SocketsInUse):
+				r.SocketsInUse = v
+			case f[i] == "inuse":
+				r.SocketsInUse += v
+			case f[i] == "tw":
+				r.SocketsTimeWait = v
+			}
+		}
+	}
+}
+
+// cgroupLimit returns how many CPUs the cgroups (version 2) above this process allow; infinite without a limit. The tightest
+// counts.
+func cgroupLimit() float64 {
+	limit := math.Inf(1)
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return limit
+	}
+	for line := range strings.Lines(string(text)) {
+		group, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
+		for ok && path.IsAbs(group) {
+			if text, err := os.ReadFile(path.Join("/sys/fs/cgroup", group, "cpu.max")); err == nil {
+				limit = min(limit, parseCPUMax(string(text)))
+			}
+			if group == "/" {
+				break
+			}
+			group = path.Dir(group)
+		}
+	}
+	return limit
+}
+
+// parseCPUMax reads a quota and a period such as "150000 100000"; "max" is none.
+func parseCPUMax(text string) float64 {
+	f := strings.Fields(text)
+	if len(f) == 2 {
+		if v := parse(f[0]) / parse(f[1]); v > 0 && !math.IsInf(v, 1) {
+			return v
+		}
+	}
+	return math.Inf(1)
+}
