@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -30,14 +31,18 @@ func newDemo(c *console) *cobra.Command {
 		Long: `Starts the bundled payment service in this process, runs a test of its plan against it (load, for about a
 minute), prints the verdict and then answers Prometheus queries on what was measured until Ctrl-C.
 
-The plan is written to the data directory, to be read and changed; everything goes over loopback.`,
-		Example: "  tidegauge demo\n  tidegauge demo --test spike --exit",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+The plan is written to the data directory, to be read and changed; everything goes over loopback. Of a test that takes longer
+than two minutes the short variant is run, which the plan has under a name of its own. For some tests the service has something
+wrong with it that they are to find, and the demo says what; flags after -- are given to the service instead.`,
+		Example: "  tidegauge demo\n  tidegauge demo --test recovery --exit\n  tidegauge demo --test load -- -slowdown 1.2 -build v2",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.listen == "" {
 				f.listen = freeListen(cmd.Context())
 			}
-			return demo(cmd.Context(), c, &f, exit)
+			if len(args) > 0 && cmd.ArgsLenAtDash() != 0 {
+				return withCode(exitUsage, fmt.Errorf("unexpected argument %q; flags of the service come after --", args[0]))
+			}
+			return demo(cmd.Context(), c, &f, args, exit)
 		},
 	}
 	flags := cmd.Flags()
@@ -62,8 +67,46 @@ func freeListen(ctx context.Context) string {
 	return demoListen
 }
 
-func demo(ctx context.Context, c *console, f *runFlags, exit bool) error {
-	s, err := service.New(service.Options{Listen: "127.0.0.1:0"})
+// demoVariant is how the demo runs a test of the plan.
+type demoVariant struct {
+	test  string   // that is run instead; empty: itself
+	flags []string // of the service, unless others are given
+}
+
+// variantOf returns that of a test which takes long, or finds nothing in a service that is well.
+func variantOf(test string) demoVariant {
+	return map[string]demoVariant{
+		"stress":   {flags: []string{"-workers", "4", "-work", "8ms"}},
+		"spike":    {flags: []string{"-workers", "4", "-work", "16ms"}},
+		"soak":     {test: "soak_short", flags: []string{"-leak-per-second", "1048576"}},
+		"recovery": {test: "recovery_short"},
+	}[test]
+}
+
+func demo(ctx context.Context, c *console, f *runFlags, serviceFlags []string, exit bool) error {
+	variant := variantOf(f.test)
+	if len(serviceFlags) == 0 {
+		serviceFlags = variant.flags
+	}
+	if variant.test != "" {
+		fmt.Fprintf(c.out, "%s takes long: this is %s, the same in less time, and what it says is less certain\n", f.test, variant.test)
+		f.test = variant.test
+	}
+	if len(serviceFlags) > 0 {
+		fmt.Fprintf(c.out, "the service has %s (see cmd/paydemo/README.md)\n", strings.Join(serviceFlags, " "))
+	}
+	options, _, err := service.ParseFlags(serviceFlags, c.err)
+	if err != nil {
+		return withCode(exitUsage, errSaid)
+	}
+	addresses, err := freeAddresses(ctx, "DATABASE", "DATABASE_PROXY", "NOTIFICATIONS", "NOTIFICATIONS_PROXY")
+	if err != nil {
+		return withCode(exitInternal, fmt.Errorf("starting the payment service: %w", err))
+	}
+	options.Listen = "127.0.0.1:0"
+	options.RedisListen, options.Redis = addresses["DATABASE"], addresses["DATABASE_PROXY"]
+	options.NotifyListen, options.Notify = addresses["NOTIFICATIONS"], "http://"+addresses["NOTIFICATIONS_PROXY"]+"/notifications"
+	s, err := service.New(options)
 	if err != nil {
 		return withCode(exitInternal, fmt.Errorf("starting the payment service: %w", err))
 	}
@@ -71,13 +114,33 @@ func demo(ctx context.Context, c *console, f *runFlags, exit bool) error {
 	var serving sync.WaitGroup
 	var serveErr error
 	serving.Go(func() { serveErr = s.Run(serviceCtx) })
-	err = demoRun(ctx, c, f, s.URL(), exit)
+	within := &console{c.in, c.out, c.err, func(name string) (string, bool) {
+		if address, ok := addresses[name]; ok {
+			return address, true
+		}
+		return c.getenv(name)
+	}}
+	err = demoRun(ctx, within, f, s.URL(), exit)
 	endService()
 	serving.Wait()
 	if serveErr != nil && !errors.Is(serveErr, context.Canceled) {
 		err = errors.Join(err, fmt.Errorf("the payment service ended with: %w", serveErr))
 	}
 	return err
+}
+
+// freeAddresses returns an address of loopback for each name, which was free a moment ago.
+func freeAddresses(ctx context.Context, names ...string) (map[string]string, error) {
+	addresses := map[string]string{}
+	for _, name := range names {
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all of them at the end, so that no two are the same
+		addresses[name] = l.Addr().String()
+	}
+	return addresses, nil
 }
 
 func demoRun(ctx context.Context, c *console, f *runFlags, target string, exit bool) error {

@@ -31,7 +31,7 @@ func TestDemo(t *testing.T) {
 	f := &runFlags{test: "load", settings: settings{dataDir: dir, listen: "127.0.0.1:0"}, locust: plan.Overrides{RunTime: 7 * time.Second}}
 	ended := make(chan error, 1)
 	go func() {
-		err := demo(ctx, c, f, false)
+		err := demo(ctx, c, f, nil, false)
 		ended <- err
 		writer.CloseWithError(err)
 	}()

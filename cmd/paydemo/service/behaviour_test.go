@@ -38,7 +38,9 @@ func TestFlags(t *testing.T) {
 // behaving returns a handler of a behaviour that answers 200, or 503 where it refuses.
 func behaving(o Options) (*behaviour, http.Handler) {
 	b := newBehaviour(o.withDefaults(), &leak{})
-	status := func(code int) http.HandlerFunc { return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) } }
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
 	return b, b.limit(status(http.StatusOK), status(http.StatusServiceUnavailable))
 }
 
