@@ -35,6 +35,7 @@
 //	1      engine/fault/tcp             puts faults between a service and what it connects to over TCP       toxiproxy
 //	1      engine/fault/webfault        puts faults between a service and what it calls over HTTP
 //	1      engine/protocol/web          HTTP/1.1                                                             fasthttp
+//	1      engine/search                decides which load to try next, and only that
 //	1      engine/store                 time series in an embedded TSDB, queried with PromQL                 prometheus
 //	2      engine/timeline              sorts what became of the work by when it was meant to start
 //	2      engine/document              reads YAML and says with line and column what is wrong in it         yaml.v3
