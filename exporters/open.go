@@ -21,6 +21,7 @@ type Options struct {
 	Dir      string // for their cursors
 	Store    *store.Store
 	Instance string // of this machine, in the metrics of the outlets
+	Version  string // of tidegauge
 	Within   time.Duration
 	Getenv   func(string) (string, bool) // for tokens
 	Notify   func(text string)           // for people
@@ -35,7 +36,7 @@ type Outlets struct {
 
 // Open opens outlets. It starts nothing and connects to nothing.
 func Open(o Options) (*Outlets, error) {
-	described, err := describeAll(o.Specs, o.Listen, o.Getenv)
+	described, err := describeAll(o.Specs, o.Listen, o.Getenv, identity{o.Instance, o.Version})
 	if err != nil {
 		return nil, err
 	}

@@ -71,11 +71,14 @@ func OptionsOf(name string) []Option {
 // kind is a kind of destination.
 type kind struct {
 	// open returns what lacks what all kinds have in common.
-	open      func(address string, getenv func(string) (string, bool)) (takes, destination, error)
+	open      func(address string, getenv func(string) (string, bool), self identity) (takes, destination, error)
 	token     string // the environment variable with its token; empty: there is none
 	options   []Option
 	elsewhere bool // the address may be empty: it is in the environment
 }
+
+// identity is what a destination is told of this process.
+type identity struct{ instance, version string }
 
 // takes is what a destination takes: what is nil it does not take. Samples are described by samples, if it has a Writer.
 type takes struct {
@@ -99,11 +102,11 @@ var kinds = map[string]kind{
 		open: openInfluxDB, token: "INFLUX_TOKEN",
 		options: []Option{{Name: "org", Needed: true}, {Name: "bucket", Needed: true}, {Name: "buckets"}},
 	},
-	"otlp":       {open: openOTLP, options: []Option{{Name: "compression"}}, elsewhere: true},
+	"otlp":       {open: openOTLP, options: []Option{{Name: "compression"}, {Name: "signals"}}, elsewhere: true},
 	"prometheus": {open: openPrometheus, token: "PROMETHEUS_TOKEN", options: []Option{{Name: "histograms"}, {Name: "protocol"}}},
 }
 
-func openPrometheus(address string, getenv func(string) (string, bool)) (takes, destination, error) {
+func openPrometheus(address string, getenv func(string) (string, bool), _ identity) (takes, destination, error) {
 	w, a, err := prometheus.New(address, getenv)
 	if a == nil {
 		return takes{}, destination{}, err
@@ -114,7 +117,7 @@ func openPrometheus(address string, getenv func(string) (string, bool)) (takes, 
 	}, a.Err()
 }
 
-func openInfluxDB(address string, getenv func(string) (string, bool)) (takes, destination, error) {
+func openInfluxDB(address string, getenv func(string) (string, bool), _ identity) (takes, destination, error) {
 	w, a, err := influxdb.New(address, getenv)
 	if err != nil {
 		return takes{}, destination{}, err
@@ -124,17 +127,27 @@ func openInfluxDB(address string, getenv func(string) (string, bool)) (takes, de
 	return takes{samples: o}, destination{a.URL.Host + where, a.HeaderText(), hostOf(a.URL) + where}, a.Err()
 }
 
-func openOTLP(address string, getenv func(string) (string, bool)) (takes, destination, error) {
-	w, a, err := otlp.New(address, getenv)
+func openOTLP(address string, getenv func(string) (string, bool), self identity) (takes, destination, error) {
+	d, err := otlp.New(address, getenv, otlp.Self{Instance: self.instance, Version: self.version})
 	if err != nil {
 		return takes{}, destination{}, err
 	}
-	o := outlet.Options{Writer: w, Markers: true, MaxBatch: otlp.MaxBatch, Timeout: a.Duration("timeout", 0)}
-	shown := a.URL.Host + a.URL.Path
-	if a.GRPC {
-		shown = "grpc " + a.URL.Host
+	a := d.Address
+	where := destination{shown: d.Shown, hidden: a.URL.RawQuery + a.HeaderText(), store: storeOf(a.URL, d.Base)}
+	var t takes
+	if d.Metrics == nil {
+		where.store += " without metrics"
+	} else {
+		t.samples = outlet.Options{Writer: d.Metrics, Markers: true, MaxBatch: otlp.MaxBatch, Timeout: d.Timeout}
+		t.exemplars = true
 	}
-	return takes{samples: o, exemplars: true}, destination{shown, a.URL.RawQuery + a.HeaderText(), storeOf(a.URL, a.Base)}, a.Err()
+	if d.Spans != nil {
+		t.spans = d.Spans
+	}
+	if d.Events != nil {
+		t.events = d.Events
+	}
+	return t, where, a.Err()
 }
 
 // storeOf returns the server of an address and what is left of its path without that of a protocol, so that two ways to one
@@ -166,7 +179,7 @@ func hostOf(u *url.URL) string {
 
 // Check says what is wrong with descriptions of outlets, without opening them, where this process answers on listen.
 func Check(specs []Spec, listen string, getenv func(string) (string, bool)) error {
-	_, err := describeAll(specs, listen, getenv)
+	_, err := describeAll(specs, listen, getenv, identity{})
 	return err
 }
 
@@ -187,10 +200,10 @@ func (d *described) from() string {
 	return d.name + " (" + d.spec.From + ")"
 }
 
-func describeAll(specs []Spec, listen string, getenv func(string) (string, bool)) ([]described, error) {
+func describeAll(specs []Spec, listen string, getenv func(string) (string, bool), self identity) ([]described, error) {
 	var list []described
 	for _, spec := range specs {
-		one, err := describe(spec, listen, getenv)
+		one, err := describe(spec, listen, getenv, self)
 		if err != nil {
 			return nil, err
 		}
@@ -208,7 +221,7 @@ func describeAll(specs []Spec, listen string, getenv func(string) (string, bool)
 	return list, nil
 }
 
-func describe(spec Spec, listen string, getenv func(string) (string, bool)) (described, error) {
+func describe(spec Spec, listen string, getenv func(string) (string, bool), self identity) (described, error) {
 	k, known := kinds[spec.Kind]
 	if !known {
 		return described{}, fmt.Errorf("%w: %q is no kind of outlet, there are %s", ErrSpec, spec.Kind, strings.Join(Kinds(), ", "))
@@ -222,7 +235,7 @@ func describe(spec Spec, listen string, getenv func(string) (string, bool)) (des
 			return getenv(name)
 		}
 	}
-	what, where, err := k.open(spec.Address, env)
+	what, where, err := k.open(spec.Address, env, self)
 	if err != nil {
 		return described{}, fmt.Errorf("%w: %s: %w", ErrSpec, spec.Kind, err)
 	}

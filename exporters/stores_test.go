@@ -73,7 +73,7 @@ func startAll(t *testing.T) (list []*destinationTest, specs []string) {
 		s.start()
 		d.server = s
 		spec := d.spec(t, s)
-		o, err := describe(specsOf(t, spec)[0], "", noEnv)
+		o, err := describe(specsOf(t, spec)[0], "", noEnv, identity{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"sync"
 	"time"
 )
 
-// Exporter sends items of one kind, spans or events, to one destination.
+// Exporter sends items of one kind, spans or events, to one destination. One that is an io.Closer is closed when Run ends.
 type Exporter[T any] interface {
 	// Export sends the items, oldest first, and returns nil when the destination has acknowledged all of them. What an *Error
 	// says becomes of them; after any other error they are sent again. It must return when ctx ends. The items belong to the
@@ -141,6 +142,9 @@ func rouse(sleeper chan<- struct{}) {
 // Run implements Lane: it sends what is offered, in batches, until ctx ends; what is still waiting then is lost. It returns
 // no error.
 func (q *Queue[T]) Run(ctx context.Context) error {
+	if c, ok := q.o.Exporter.(io.Closer); ok {
+		defer func() { _ = c.Close() }() // what it had to say was said in answers
+	}
 	timer := time.NewTimer(q.o.Delay)
 	defer timer.Stop()
 	for ctx.Err() == nil {

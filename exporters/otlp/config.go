@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"maps"
@@ -11,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"crypto/tls"
 
 	"tidegauge/exporters/internal/client"
 )
@@ -26,6 +25,54 @@ type signal struct {
 
 func metricsSignal() signal {
 	return signal{"METRICS", "/v1/metrics", "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"}
+}
+
+func tracesSignal() signal {
+	return signal{"TRACES", "/v1/traces", "/opentelemetry.proto.collector.trace.v1.TraceService/Export"}
+}
+
+func logsSignal() signal {
+	return signal{"LOGS", "/v1/logs", "/opentelemetry.proto.collector.logs.v1.LogsService/Export"}
+}
+
+func signals() []signal { return []signal{metricsSignal(), tracesSignal(), logsSignal()} }
+
+// word is the signal's name in addresses.
+func (s signal) word() string { return strings.ToLower(s.name) }
+
+// taken returns the signals that an address is for: those that its option names, else that of its path, else all; but of
+// servers that are known by their path to be stores of metrics only that.
+func taken(t *target, address string) ([]signal, error) {
+	var list []signal
+	if text, ok := t.Options["signals"]; ok {
+		for word := range strings.SplitSeq(text, ",") {
+			i := slices.IndexFunc(signals(), func(s signal) bool { return s.word() == word })
+			if i < 0 {
+				return nil, fmt.Errorf("option signals=%s: give one or more of metrics, traces and logs, separated by commas", text)
+			}
+			list = append(list, signals()[i])
+		}
+		return list, nil
+	}
+	if t.grpc || address == "" {
+		return signals(), nil
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("reading the address") // it was read already
+	}
+	path := strings.TrimRight(u.Path, "/")
+	for _, s := range signals() {
+		if strings.HasSuffix(path, s.path) {
+			return []signal{s}, nil
+		}
+	}
+	for _, end := range []string{"/api/v1/otlp", "/otlp", "/opentelemetry"} { // Prometheus, Mimir, VictoriaMetrics
+		if strings.HasSuffix(path, end) {
+			return []signal{metricsSignal()}, nil
+		}
+	}
+	return signals(), nil
 }
 
 // prefix is what the variables of an OTLP exporter begin with.
@@ -62,7 +109,7 @@ func parse(address string, s signal, env getenv) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := client.Parse(raw, "compression")
+	a, err := client.Parse(raw, "compression", "signals")
 	if err != nil {
 		return nil, err
 	}
@@ -163,8 +210,8 @@ func withPath(address string, s signal) (string, error) {
 // base returns a path without that of a signal.
 func base(path string) string {
 	path = strings.TrimRight(path, "/")
-	for _, one := range []string{"/v1/metrics", "/v1/traces", "/v1/logs"} {
-		if rest, ok := strings.CutSuffix(path, one); ok {
+	for _, one := range signals() {
+		if rest, ok := strings.CutSuffix(path, one.path); ok {
 			return strings.TrimRight(rest, "/")
 		}
 	}

@@ -151,7 +151,7 @@ func openOutlets(c *Config, s *store.Store) (*exporters.Outlets, error) {
 		host = "unknown"
 	}
 	return exporters.Open(exporters.Options{
-		Specs: c.Outlets, Listen: c.Listen, Dir: filepath.Join(c.DataDir, "outlets"), Store: s, Instance: host,
+		Specs: c.Outlets, Listen: c.Listen, Dir: filepath.Join(c.DataDir, "outlets"), Store: s, Instance: host, Version: c.Version,
 		Within: c.OutletsWait, Getenv: c.Getenv, Notify: c.Notify,
 	})
 }
