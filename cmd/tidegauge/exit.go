@@ -33,7 +33,7 @@ var exitReasons = []struct {
 	{exitPass, "the run passed (or the command did what was asked)"},
 	{exitFail, "an objective was missed, or requests failed and no objective judges them"},
 	{exitUsage, "the command line is wrong"},
-	{exitPlan, "the plan is wrong; nothing was sent"},
+	{exitPlan, "the plan or the configuration is wrong; nothing was sent"},
 	{exitInconclusive, "what was measured cannot carry an answer: generator too late, too few samples, work dropped"},
 	{exitStorage, "the data directory, the store or an output file cannot be used; what was measured was still printed"},
 	{exitUnreachable, "the target could not be reached: no request got any answer"},

@@ -121,13 +121,17 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
+	required, err := l.Outlets.Find(o.Plan.Outlets.Required)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: outlets.required: %w", ErrPlan, o.Plan.File, err)
+	}
 	record, err := l.History.Begin(meta, o.Plan.Source)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
 	meta.ID, identity.ID = record.ID(), record.ID()
 	e := &experiment{
-		lab: l, o: o, record: record, collector: report.NewCollector(meta), identity: identity,
+		lab: l, o: o, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
 		stop: make(chan struct{}), started: make(chan time.Time, 1),
 	}
 	if err := e.prepareScrape(); err != nil {
@@ -191,6 +195,7 @@ type experiment struct {
 	lab       *Lab
 	o         Options
 	record    *history.Run
+	required  []string // outlets that the plan needs complete
 	telemetry *telemetry.Provider
 	exporter  metric.Exporter // to the store
 	judge     *verdict.Judge
@@ -360,8 +365,10 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	}
 	books := e.lab.Outlets.Flush(patience)
 	for i := range books {
-		if b := &books[i]; b.Required && !b.Complete() {
-			kept = append(kept, fmt.Errorf("outlet %s has to be complete, and is not: %d samples are waiting, %d are lost", b.Outlet, b.Waiting, b.Lost))
+		b := &books[i]
+		if b.Required = b.Required || slices.Contains(e.required, b.Outlet); b.Required && !b.Complete() {
+			v = v.With(verdict.Finding{Outcome: verdict.Inconclusive, Code: verdict.CodeOutlet, Message: fmt.Sprintf(
+				"outlet %s has to be complete, and is not: %d %s are waiting, %d are lost", b.Outlet, b.Waiting, b.Items(), b.Lost)})
 		}
 	}
 	for _, cause := range causes(kept) {

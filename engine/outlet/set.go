@@ -93,6 +93,24 @@ func (s *Set) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// Find returns the names of the outlets that plans call by these names or kinds. The error says which of them there is not.
+func (s *Set) Find(called []string) (names []string, err error) {
+	for _, one := range called {
+		found := false
+		if s != nil {
+			for name, kind := range s.o.Kinds {
+				if one == name || one == kind {
+					names, found = append(names, name), true
+				}
+			}
+		}
+		if !found {
+			err = errors.Join(err, fmt.Errorf("there is no outlet %q: name it with --out, or under outlets in tidegauge.yaml", one))
+		}
+	}
+	return names, err
+}
+
 // Begin says that a run begins, whose accounts Flush is to return.
 func (s *Set) Begin(ctx context.Context) {
 	if s == nil || len(s.lanes) == 0 {

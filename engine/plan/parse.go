@@ -94,6 +94,9 @@ func (d *decoder) plan(n node, p *Plan) {
 		document.Key("scrape", func(n node) { p.Scrape = d.scrape(n, p) }),
 		document.Key("host", func(n node) { p.Host = d.Host(n) }),
 		document.Key("proxies", func(n node) { p.Proxies = d.proxies(n) }),
+		document.Key("outlets", func(n node) {
+			d.Mapping(n, "outlets", document.Key("required", document.Into(&p.Outlets.Required, d.Words("outlets"))))
+		}),
 		document.Key("objectives", func(n node) { p.Objectives = d.objectives(n, p) }),
 		document.Key("tests", func(n node) { p.Tests = d.tests(n, p) }),
 	)

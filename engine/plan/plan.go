@@ -28,8 +28,14 @@ type Plan struct {
 	Host       *host.Options // what is read of this machine meanwhile; nil: nothing
 	Proxies    []Proxy
 	Trace      Trace
+	Outlets    Outlets
 	Objectives []Objective
 	Tests      []Test
+}
+
+// Outlets is what a plan asks of the outlets that whoever runs it has.
+type Outlets struct {
+	Required []string // names or kinds of those that must be complete for a pass
 }
 
 // Target is the system that is loaded.

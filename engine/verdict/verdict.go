@@ -61,6 +61,7 @@ const (
 	CodeStopped      = "stopped"       // the run ended before its shape was over
 	CodeAborted      = "aborted"       // a missed objective with `abort` ended the run
 	CodeUnreachable  = "unreachable"   // no request got any answer
+	CodeOutlet       = "outlet"        // an outlet that has to be complete is not
 	CodeFailures     = "failures"      // requests failed, and no objective judges them
 	CodeNoObjectives = "no_objectives" // nothing failed, and the plan names no objectives
 )
@@ -128,6 +129,20 @@ func (v Verdict) Code() string {
 		return f.Code
 	}
 	return ""
+}
+
+// With returns the verdict with one more finding of the run, which can keep it from passing.
+func (v Verdict) With(f Finding) Verdict {
+	i := slices.IndexFunc(v.Findings, func(f Finding) bool { return f.Objective != nil })
+	if i < 0 {
+		i = len(v.Findings)
+	}
+	v.Findings = slices.Insert(slices.Clone(v.Findings), i, f)
+	if v.Outcome == Pass && f.Outcome != Pass {
+		v.Outcome = f.Outcome
+		v.Summary = summary(&v, nil)
+	}
+	return v
 }
 
 // Objectives returns the findings on objectives.
