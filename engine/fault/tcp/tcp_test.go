@@ -99,8 +99,10 @@ func dial(t *testing.T, addr string) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return &client{c, bufio.NewReader(c)}
+	return newClient(c)
 }
+
+func newClient(c net.Conn) *client { return &client{c, bufio.NewReader(c)} }
 
 type client struct {
 	net.Conn
@@ -127,7 +129,7 @@ func askOnce(t *testing.T, addr string) error {
 		return err
 	}
 	defer c.Close()
-	_, _, err = (&client{c, bufio.NewReader(c)}).ask(patience)
+	_, _, err = newClient(c).ask(patience)
 	return err
 }
 

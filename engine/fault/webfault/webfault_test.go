@@ -93,7 +93,7 @@ func TestTransparent(t *testing.T) {
 		_, _ = io.WriteString(w, "short and stout")
 		w.Header().Set("X-Sum", "15")
 	}), webfault.Options{Upstream: "/base"})
-	c, err := net.Dial("tcp", addr)
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestTransparent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func TestStreaming(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	lines := bufio.NewReader(resp.Body)
 	for _, want := range []string{"first\n", "second\n"} {
 		if line, err := lines.ReadString('\n'); line != want || err != nil {
@@ -219,7 +219,7 @@ func TestRoute(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp.Body.Close()
+		_ = resp.Body.Close()
 		if resp.StatusCode != test.want {
 			t.Errorf("%s %s: %d, want %d", test.method, test.path, resp.StatusCode, test.want)
 		}
@@ -302,7 +302,7 @@ func TestUpgrade(t *testing.T) {
 		defer c.Close()
 		_, _ = io.Copy(c, rw)
 	}), webfault.Options{})
-	c, err := net.Dial("tcp", addr)
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,6 +315,7 @@ func TestUpgrade(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("upgrading: %v, %v", resp, err)
 	}
+	defer func() { _ = resp.Body.Close() }()
 	if _, err := io.WriteString(c, "ping\n"); err != nil {
 		t.Fatal(err)
 	}
