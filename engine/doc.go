@@ -52,6 +52,7 @@
 //	6      engine/history               one folder per run
 //	7      engine/experiment            carries one test from start to verdict
 //	7      exporters/internal/client    HTTP clients for outlets, and what answers mean for samples
+//	8      exporters/grafana            what happens to runs, as annotations of Grafana's
 //	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go
 //	8      exporters/locust             the four CSV files of Locust
 //	8      grafana                      makes dashboards of the metrics in the catalog

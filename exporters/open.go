@@ -60,11 +60,11 @@ func Open(o Options) (*Outlets, error) {
 			set.Outlets = append(set.Outlets, opened)
 		}
 		if one.spans != nil {
-			q := outlet.NewQueue(outlet.QueueOptions[trace.Span]{Name: one.name, Signal: outlet.Spans, Exporter: one.spans, Notify: o.Notify})
+			q := outlet.NewQueue(outlet.QueueOptions[trace.Span]{Name: one.name, Signal: outlet.Spans, Exporter: one.spans, Timeout: one.timeout, Notify: o.Notify})
 			all.Spans, set.Queues = append(all.Spans, q), append(set.Queues, q)
 		}
 		if one.events != nil {
-			q := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: one.name, Signal: outlet.Events, Exporter: one.events, Notify: o.Notify})
+			q := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: one.name, Signal: outlet.Events, Exporter: one.events, Timeout: one.timeout, Notify: o.Notify})
 			all.Events, set.Queues = append(all.Events, q), append(set.Queues, q)
 		}
 	}

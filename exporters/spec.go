@@ -7,11 +7,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"tidegauge/engine/endpoint"
 	"tidegauge/engine/event"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/trace"
+	"tidegauge/exporters/grafana"
 	"tidegauge/exporters/influxdb"
 	"tidegauge/exporters/internal/client"
 	"tidegauge/exporters/otlp"
@@ -86,6 +88,7 @@ type takes struct {
 	exemplars bool // with the samples
 	spans     outlet.Exporter[trace.Span]
 	events    outlet.Exporter[event.Event]
+	timeout   time.Duration // of one export of spans or events; 0: the queue's default
 }
 
 // destination says where samples go.
@@ -98,6 +101,7 @@ type destination struct {
 }
 
 var kinds = map[string]kind{
+	"grafana": {open: openGrafana, token: "GRAFANA_TOKEN"},
 	"influxdb": {
 		open: openInfluxDB, token: "INFLUX_TOKEN",
 		options: []Option{{Name: "org", Needed: true}, {Name: "bucket", Needed: true}, {Name: "buckets"}},
@@ -127,6 +131,15 @@ func openInfluxDB(address string, getenv func(string) (string, bool), _ identity
 	return takes{samples: o}, destination{a.URL.Host + where, a.HeaderText(), hostOf(a.URL) + where}, a.Err()
 }
 
+func openGrafana(address string, getenv func(string) (string, bool), _ identity) (takes, destination, error) {
+	e, a, err := grafana.New(address, getenv)
+	if err != nil {
+		return takes{}, destination{}, err
+	}
+	where := a.URL.Host + a.URL.Path
+	return takes{events: e, timeout: a.Duration("timeout", 0)}, destination{where, a.HeaderText(), "grafana " + hostOf(a.URL) + a.URL.Path}, a.Err()
+}
+
 func openOTLP(address string, getenv func(string) (string, bool), self identity) (takes, destination, error) {
 	d, err := otlp.New(address, getenv, otlp.Self{Instance: self.instance, Version: self.version})
 	if err != nil {
@@ -134,7 +147,7 @@ func openOTLP(address string, getenv func(string) (string, bool), self identity)
 	}
 	a := d.Address
 	where := destination{shown: d.Shown, hidden: a.URL.RawQuery + a.HeaderText(), store: storeOf(a.URL, d.Base)}
-	var t takes
+	t := takes{timeout: d.Timeout}
 	if d.Metrics == nil {
 		where.store += " without metrics"
 	} else {

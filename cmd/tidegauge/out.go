@@ -22,7 +22,7 @@ type outFlags struct {
 }
 
 func (f *outFlags) register(flags *pflag.FlagSet) {
-	flags.StringArrayVar(&f.specs, "out", nil, "also send everything to this store, as prometheus=http://HOST:9090/api/v1/write,\ninfluxdb=http://HOST:8086?org=ORG&bucket=BUCKET, otlp=http://HOST:4318 or otlp=grpc://HOST:4317\n(tokens: PROMETHEUS_TOKEN, INFLUX_TOKEN, OTEL_EXPORTER_OTLP_HEADERS); repeatable; default: $"+outVariable)
+	flags.StringArrayVar(&f.specs, "out", nil, "also send everything to this store, as prometheus=http://HOST:9090/api/v1/write,\ninfluxdb=http://HOST:8086?org=ORG&bucket=BUCKET, otlp=http://HOST:4318 or otlp=grpc://HOST:4317;\ngrafana=http://HOST:3000 gets annotations (tokens: PROMETHEUS_TOKEN, INFLUX_TOKEN,\nOTEL_EXPORTER_OTLP_HEADERS, GRAFANA_TOKEN); repeatable; default: $"+outVariable)
 }
 
 // registerRun adds what concerns the end of a run.

@@ -13,11 +13,15 @@ func (r *Report) outlets(t *text) {
 	if len(r.Outlets) == 0 {
 		return
 	}
-	t.heading("Outlets", "samples")
+	t.heading("Outlets", "samples, where nothing else is said")
 	n := verdict.FormatCount
 	for i := range r.Outlets {
 		b := &r.Outlets[i]
-		books := fmt.Sprintf("%s produced = %s sent + %s waiting + %s lost", n(b.Produced), n(b.Sent), n(b.Waiting), n(b.Lost))
+		produced := "produced"
+		if b.Signal != "" {
+			produced = b.Signal + " produced"
+		}
+		books := fmt.Sprintf("%s %s = %s sent + %s waiting + %s lost", n(b.Produced), produced, n(b.Sent), n(b.Waiting), n(b.Lost))
 		if b.WaitingBefore > 0 {
 			books = fmt.Sprintf("%s waiting before + %s", n(b.WaitingBefore), books)
 		}
@@ -27,7 +31,7 @@ func (r *Report) outlets(t *text) {
 			st, books = red, books+", NOT BALANCED"
 		case b.Lost > 0:
 			st = red
-		case b.Waiting > 0:
+		case b.Waiting > 0 && b.Signal == "":
 			st, books = yellow, books+"; the next tidegauge run or serve with this outlet sends what is waiting"
 		}
 		t.paragraph("  "+clean(b.Outlet)+"  ", st, books)
