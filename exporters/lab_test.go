@@ -135,6 +135,16 @@ func (d *during) Consume(context.Context, *measure.Snapshot) error {
 // run makes a run. What happens meanwhile is by snapshot, one a second from 1.
 func (l *lab) run(lasting time.Duration, meanwhile map[int]func()) *report.Report {
 	l.t.Helper()
+	r, err := l.try(lasting, meanwhile)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
+// try is run where a run may end with an error.
+func (l *lab) try(lasting time.Duration, meanwhile map[int]func()) (*report.Report, error) {
+	l.t.Helper()
 	var n atomic.Uint64
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		k := n.Add(1)
@@ -159,10 +169,7 @@ func (l *lab) run(lasting time.Duration, meanwhile map[int]func()) *report.Repor
 	e := &experiment.Lab{Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set, Spans: l.set.Spans, Events: l.set.Events}
 	r, err := e.Run(l.t.Context(), experiment.Options{Plan: p, Test: test, Sinks: []measure.Sink{d}})
 	d.doing.Wait()
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return r
+	return r, err
 }
 
 // points returns what the store holds, by series and time, without markers.

@@ -217,8 +217,8 @@ func (o *Outlet) send(ctx context.Context, batch []Sample, divisions *int) error
 		if ctx.Err() != nil && err != nil {
 			return ctx.Err() // it was us who broke it off
 		}
-		if late && err != nil {
-			err = fmt.Errorf("no answer within %v: %w", o.o.Timeout, err)
+		if late && errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer within %v", o.o.Timeout)
 		}
 		var e *Error
 		switch {

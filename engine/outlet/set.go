@@ -194,7 +194,9 @@ func (s *Set) write(ctx context.Context, end bool) {
 		for i := range points {
 			points[i].Time, points[i].Value = at.UnixMilli(), store.StaleMarker()
 		}
-		err = errors.Join(err, s.o.Store.Append(ctx, points))
+		if markersErr := s.o.Store.Append(ctx, points); err == nil {
+			err = markersErr // one of the two says it all
+		}
 	}
 	s.last = at
 	if err != nil && ctx.Err() == nil {

@@ -79,8 +79,8 @@ func (w *Writer) Write(ctx context.Context, samples []outlet.Sample) error {
 	}
 	defer func() { _ = answer.Body.Close() }() // was only read
 	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
-	if err != nil {
-		text = append(text, " (the answer ends here: "+err.Error()+")"...)
+	if err != nil && len(text) == 0 {
+		text = []byte("its text could not be read: " + err.Error())
 	}
 	if w.families != nil {
 		return outcome2(answer, string(text), len(points), len(samples))

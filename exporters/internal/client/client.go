@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"tidegauge/engine/outlet"
@@ -239,6 +241,8 @@ func Answer(status int, retryAfter, text string) *outlet.Error {
 	e := &outlet.Error{Reaction: outlet.Rejected, After: after(retryAfter)}
 	advice := ""
 	switch {
+	case status == http.StatusBadRequest && plainToTLS(text):
+		e.Reaction, advice = outlet.Refused, " (write https:// in the address)"
 	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests, status >= 500:
 		e.Reaction = outlet.Retry
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
@@ -253,6 +257,11 @@ func Answer(status int, retryAfter, text string) *outlet.Error {
 		e.Err = fmt.Errorf("the server answers %d %s%s", status, http.StatusText(status), advice)
 	}
 	return e
+}
+
+// plainToTLS recognises what servers say to HTTP where they speak HTTPS: Go's and nginx.
+func plainToTLS(text string) bool {
+	return strings.Contains(text, "HTTP request to an HTTPS server") || strings.Contains(text, "plain HTTP request was sent to HTTPS port")
 }
 
 // after reads Retry-After: seconds or a date. What is unreadable is no wish.
@@ -271,6 +280,7 @@ func after(text string) time.Duration {
 }
 
 // Failure returns what it means that there was no answer. A certificate that is not believed does not come with time.
+// A connection that the server closed is one error, however far it got.
 func Failure(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
@@ -279,6 +289,9 @@ func Failure(err error) error {
 	if errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &record) ||
 		strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
 		return &outlet.Error{Reaction: outlet.Refused, Err: fmt.Errorf("%w (check https, and the options ca and server_name)", bare(err))}
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return errors.New("the server closed the connection without an answer")
 	}
 	return bare(err)
 }
