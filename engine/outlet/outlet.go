@@ -85,11 +85,12 @@ type Options struct {
 
 // Outlet is one destination. Its methods may be called at the same time, Run once.
 type Outlet struct {
-	o      Options
-	window int64                       // milliseconds read at once; only Run's
-	before map[string]timeHistogram    // latest histogram of each series; only Run's
-	filled bool                        // before is; only Run's
-	loose  map[string][]store.Exemplar // of each series, whose sample has not been read yet; only Run's
+	o         Options
+	window    int64                       // milliseconds read at once; only Run's
+	divisions int                         // of the next batch that is rejected; only Run's
+	before    map[string]timeHistogram    // latest histogram of each series; only Run's
+	filled    bool                        // before is; only Run's
+	loose     map[string][]store.Exemplar // of each series, whose sample has not been read yet; only Run's
 
 	mu      sync.Mutex
 	state   state
@@ -128,7 +129,7 @@ func New(o Options) (*Outlet, error) {
 		return nil, err
 	}
 	return &Outlet{
-		o: o, window: firstWindow, before: map[string]timeHistogram{}, loose: map[string][]store.Exemplar{}, state: s, told: map[string]bool{},
+		o: o, window: firstWindow, divisions: divisions, before: map[string]timeHistogram{}, loose: map[string][]store.Exemplar{}, state: s, told: map[string]bool{},
 		changed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}, nil
 }

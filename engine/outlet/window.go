@@ -16,6 +16,7 @@ const (
 	maxHeld     = 20_000 // samples in memory at once; more only where one millisecond has more
 	remember    = int64(5 * time.Minute / time.Millisecond)
 	divisions   = 64 // requests more for a batch that was rejected
+	fewest      = 4  // the same after batches of which nothing was taken
 )
 
 // advance sends what there is up to a time.
@@ -132,9 +133,14 @@ func (o *Outlet) sendAll(ctx context.Context, samples []Sample, end int64) error
 		o.mu.Lock()
 		o.oldest = samples[0].Time
 		o.mu.Unlock()
-		left := divisions
+		left, before := o.divisions, o.sent()
 		if err := o.send(ctx, samples[:n], &left); err != nil {
 			return err
+		}
+		if o.sent() > before {
+			o.divisions = divisions
+		} else if left < o.divisions { // who refuses everything is not asked for each sample of every batch
+			o.divisions = max(o.divisions/2, fewest)
 		}
 		last := samples[n-1].Time
 		samples = samples[n:]
@@ -144,6 +150,13 @@ func (o *Outlet) sendAll(ctx context.Context, samples []Sample, end int64) error
 	}
 	o.moved(end, some)
 	return nil
+}
+
+// sent returns how many samples have arrived.
+func (o *Outlet) sent() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.state.Sent
 }
 
 // batchLength returns how many samples go into one request: no series twice.
