@@ -316,7 +316,7 @@ func TestFailures(t *testing.T) {
 			t.Cleanup(s.Close)
 			s.Config.ErrorLog = nil
 			where := spec(kind, s.URL, f.options)
-			d, err := describe(where, func(string) (string, bool) { return "", false })
+			d, err := describe(specsOf(t, where)[0], "", noEnv)
 			if err != nil {
 				t.Fatal(err)
 			}

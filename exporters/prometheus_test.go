@@ -94,7 +94,7 @@ func part(labels map[string]string, bucket string) map[string]string {
 func nothingLingers(t *testing.T, d *destinationTest, r *report.Report, lasting time.Duration) {
 	t.Helper()
 	var answer struct{ Data struct{ Result []any } }
-	query := fmt.Sprintf(`{run=%q, __name__!~"tidegauge_(verdict|objective|run_duration_seconds)"} or {__name__=~"tidegauge_outlet_.*"}`, r.Run.ID)
+	query := fmt.Sprintf(`({run=%q, __name__!~"tidegauge_(verdict|objective|run_duration_seconds)"} unless tidegauge_event_time_seconds{kind="verdict"}) or {__name__=~"tidegauge_outlet_.*"}`, r.Run.ID)
 	decode(t, d.server.get("/api/v1/query", url.Values{"query": {query}}), &answer)
 	if len(answer.Data.Result) > 0 {
 		t.Errorf("series linger after the run: %v", answer.Data.Result)
