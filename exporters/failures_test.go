@@ -52,7 +52,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // take notes the samples of a request which it wants, and answers how many those are where the protocol has that.
 func (f *fake) take(w http.ResponseWriter, r *http.Request, wants func(key string) bool) (refused int) {
-	samples, err := samplesOf(r)
+	samples, err := sentIn(r)
 	if err != nil { // the client has gone
 		w.WriteHeader(http.StatusBadGateway)
 		return 0
@@ -72,8 +72,8 @@ func (f *fake) take(w http.ResponseWriter, r *http.Request, wants func(key strin
 	return refused
 }
 
-// samplesOf reads a request of any kind: its samples by series and time, markers among them.
-func samplesOf(r *http.Request) (keys []string, err error) {
+// sentIn reads a request of any kind: its samples by series and time, markers among them.
+func sentIn(r *http.Request) (keys []string, err error) {
 	if strings.HasPrefix(r.URL.Path, "/api/v2/write") {
 		unzipped, err := gzip.NewReader(r.Body)
 		if err != nil {
@@ -256,7 +256,7 @@ func failures() []failure {
 						return // the client has gone
 					}
 					r.Body = io.NopCloser(strings.NewReader(string(body)))
-					keys, err := samplesOf(r)
+					keys, err := sentIn(r)
 					if err != nil {
 						f.t.Error(err)
 					}
@@ -316,7 +316,7 @@ func TestFailures(t *testing.T) {
 			t.Cleanup(s.Close)
 			s.Config.ErrorLog = nil
 			where := spec(kind, s.URL, f.options)
-			d, err := describe(specsOf(t, where)[0], "", noEnv)
+			d, err := describe(specsOf(t, where)[0], "", noEnv, identity{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -70,7 +70,7 @@ const (
 	MachineUtilization    = "tidegauge.generator.machine.utilization"
 	ProcessMemory         = "process.memory.usage"
 	ProcessFiles          = "tidegauge.generator.file_descriptors"
-	FileLimit             = "tidegauge.generator.file_descriptors.limit"
+	FileLimit             = "tidegauge.generator.file_descriptor_limit"
 	Sockets               = "tidegauge.generator.sockets"
 	Goroutines            = "tidegauge.generator.goroutines"
 	Processors            = "go.processor.limit"

@@ -37,7 +37,7 @@ func TestPrometheusName(t *testing.T) {
 		MachineUtilization:    "tidegauge_generator_machine_utilization_ratio",
 		ProcessMemory:         "process_memory_usage_bytes",
 		ProcessFiles:          "tidegauge_generator_file_descriptors",
-		FileLimit:             "tidegauge_generator_file_descriptors_limit",
+		FileLimit:             "tidegauge_generator_file_descriptor_limit",
 		Sockets:               "tidegauge_generator_sockets",
 		Goroutines:            "tidegauge_generator_goroutines",
 		Processors:            "go_processor_limit",

@@ -18,7 +18,7 @@ func problems(m *Metric) (list []string) {
 		fail("a name begins with a namespace")
 	}
 	// UCUM: what is counted is in braces, in the singular; time is in seconds, sizes in bytes, without prefixes.
-	if !regexp.MustCompile(`^(s|By|1|\{[a-z]+\})?(/s)?$`).MatchString(m.Unit) {
+	if !regexp.MustCompile(`^(s|By|1|\{[a-z_]+\})?(/s)?$`).MatchString(m.Unit) {
 		fail("the unit is none of s, By, 1, {thing}, or those per second")
 	}
 	if strings.HasPrefix(m.Unit, "{") && strings.HasSuffix(strings.TrimSuffix(m.Unit, "/s"), "s}") {
@@ -38,7 +38,7 @@ func problems(m *Metric) (list []string) {
 	switch {
 	case m.Kind == Counter && m.Unit == "":
 		fail("what a counter counts is its unit")
-	case m.Kind == Counter && m.Unit != "By" && strings.HasPrefix(m.Name, "tidegauge.") && m.Name != Books && !strings.HasSuffix(m.Name, "s"):
+	case m.Kind == Counter && m.Unit != "By" && strings.HasPrefix(m.Name, "tidegauge.") && m.Name != Exhausted && !strings.HasSuffix(m.Name, "s"):
 		fail("a counter of things has their plural")
 	case m.Kind == Histogram && m.Unit != "s":
 		fail("the histograms here are of times, in seconds")
