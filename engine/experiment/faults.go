@@ -21,6 +21,7 @@ import (
 type proxy interface {
 	Start(ctx context.Context) (addr string, err error)
 	Close(ctx context.Context) error
+	Used() bool
 }
 
 // openProxies starts the proxies of the plan: the service under test may be pointed at them, whatever is done there in this
@@ -165,6 +166,21 @@ func (e *experiment) startFaults(ctx context.Context) (mend func()) {
 	}
 }
 
+// unused says that nothing came to a proxy, so that a fault of it was none; empty: something did.
+func (e *experiment) unused(name string) string {
+	for i := range e.o.Plan.Proxies {
+		p := &e.o.Plan.Proxies[i]
+		var one proxy = e.tcp[p.Name]
+		if p.HTTP {
+			one = e.web[p.Name]
+		}
+		if p.Name == name && !one.Used() {
+			return fmt.Sprintf("nothing has connected to the proxy; point the service under test at %s instead of %s", p.Listen, p.Upstream)
+		}
+	}
+	return ""
+}
+
 // broke notes what became of the faults.
 func (e *experiment) broke(start time.Time) {
 	if e.timeline == nil {
@@ -183,9 +199,13 @@ func (e *experiment) broke(start time.Time) {
 			Name: r.Name, Target: r.Target, At: r.At.Seconds(), For: r.For.Seconds(),
 			Asked: since(r.Asked), Start: since(r.Start), Undoing: since(r.Undoing), End: since(r.End), Undone: r.Undone,
 		}
-		if r.Err != nil {
+		switch {
+		case r.Err != nil:
 			row.Error = r.Err.Error()
 			e.judge.FaultFailed(row.Error)
+		case r.Started() && e.unused(r.Target) != "":
+			row.Error = e.unused(r.Target)
+			e.judge.FaultFailed(fmt.Sprintf("the fault %s of %s had nothing to break: %s", r.Name, r.Target, row.Error))
 		}
 		rows = append(rows, row)
 	}

@@ -20,7 +20,8 @@ name: faulty
 target: {base_url: "http://PROXY", timeout: 5s}
 classes: {User: {tasks: [{get: /, check: [status == 200]}]}}
 proxies:
-  web: {http: "UPSTREAM", listen: "PROXY"}
+  web: {http: "http://OTHER", listen: "PROXY"}
+  unused: {http: "UPSTREAM", listen: "127.0.0.1:0"}
   connections: {tcp: "UPSTREAM_ADDRESS", listen: "OTHER"}
 objectives: [error_rate < 90%]
 tests:
@@ -91,6 +92,19 @@ func TestFaults(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(l.FaultDir, "*")); err != nil || len(left) > 0 {
 		t.Errorf("the journal has %v, %v after the run", left, err)
+	}
+}
+
+// A fault that met nothing tells nothing.
+func TestFaultOfAnUnusedProxy(t *testing.T) {
+	l := newLab(t)
+	l.FaultDir = t.TempDir()
+	r, err := runFaulty(t, l, "recovery", "{at: 500ms, for: 500ms, http: unused, status: 503}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Verdict.Code() != verdict.CodeFault || !strings.Contains(r.Verdict.Summary, "nothing has connected to the proxy") || !r.Faults[0].Undone {
+		t.Errorf("verdict %+v, fault %+v", r.Verdict, r.Faults[0])
 	}
 }
 

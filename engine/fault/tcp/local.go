@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
@@ -45,6 +46,7 @@ type local struct {
 	limit     int           // of connections; 0: none
 	effects   []*applied    // in force, of those that are ours
 	closed    bool
+	connected atomic.Bool // something has
 }
 
 // silenceToxiproxy keeps one of its toxics, which uses zerolog's global logger, from writing to standard error. Nothing else
@@ -97,6 +99,7 @@ func (l *local) accept(ctx context.Context, listener net.Listener) {
 			continue
 		}
 		pause = time.Millisecond
+		l.connected.Store(true)
 		connecting.Go(func() { l.connect(ctx, listener, client) })
 	}
 }
@@ -195,6 +198,8 @@ func (l *local) close(ctx context.Context) error {
 		return nil
 	}))
 }
+
+func (l *local) used() bool { return l.connected.Load() }
 
 func (l *local) remedy(string, Effect) []fault.Action { return nil }
 

@@ -107,6 +107,8 @@ func (r *remote) read(ctx context.Context) (s state, found bool, err error) {
 // close leaves the proxy at the server: the service is pointed at it.
 func (r *remote) close(context.Context) error { return nil }
 
+func (r *remote) used() bool { return true }
+
 func (r *remote) begin(ctx context.Context, id string, e Effect) error {
 	call := &fault.Call{Method: http.MethodPost, URL: r.url(), Body: `{"enabled":false}`}
 	switch t, ok := e.toxic(id); {

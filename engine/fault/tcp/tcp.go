@@ -57,6 +57,7 @@ type Proxy struct {
 type backend interface {
 	start(ctx context.Context) (addr string, err error)
 	close(ctx context.Context) error
+	used() bool
 	// begin breaks something; end puts it right and can be repeated. remedy is what end would be for another process.
 	begin(ctx context.Context, id string, e Effect) error
 	end(ctx context.Context, id string, e Effect) error
@@ -87,6 +88,10 @@ func (p *Proxy) Close(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Used reports whether anything has connected to the proxy since it was started; of one at a toxiproxy server, which does not
+// tell, true.
+func (p *Proxy) Used() bool { return p.backend.used() }
 
 // Fault returns what does an effect to the connections of the proxy, which must have been started by the time it starts. id
 // tells it from other faults of the proxy that are in force at the same time.

@@ -49,6 +49,7 @@ type Proxy struct {
 	options Options
 	forward *httputil.ReverseProxy
 	rules   atomic.Pointer[[]*rule] // in force
+	used    atomic.Bool             // there were requests
 
 	mu       sync.Mutex
 	server   *http.Server
@@ -118,6 +119,9 @@ func (p *Proxy) watch(c net.Conn, s http.ConnState) {
 	p.upgraded[c] = true
 }
 
+// Used reports whether there were requests since the proxy was started.
+func (p *Proxy) Used() bool { return p.used.Load() }
+
 // Fault returns what does an effect to the requests of the proxy. id tells it from other faults of the proxy that are in force
 // at the same time; what a share takes depends on it and the seed. Where several faults want a request the earliest one answers.
 func (p *Proxy) Fault(id string, e Effect) fault.Fault {
@@ -164,6 +168,9 @@ func (p *Proxy) change(change func([]*rule) []*rule) {
 
 // ServeHTTP implements http.Handler: it applies the faults in force and forwards.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !p.used.Load() {
+		p.used.Store(true)
+	}
 	for _, rule := range *p.rules.Load() {
 		if !rule.takes(r) {
 			continue
