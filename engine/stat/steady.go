@@ -54,14 +54,26 @@ const (
 // more than 5%: the generalised likelihood ratio test for a change at an unknown place (Csörgő and Horváth, Limit Theorems
 // in Change-Point Analysis, 1997, chapter 1) with first-order autoregressive errors; what it found is taken out, and the
 // search repeated. PELT with a fixed penalty and a Welch test corrected afterwards needs the autocorrelation first, and a
-// jump looks like autocorrelation: the README has the figures of both.
+// jump looks like autocorrelation: the README has the figures of both. The search begins after the floor, not after the cut,
+// so that a late change is not taken for the end of the warm-up; then it is made for what is kept.
 //
 // It assumes first-order autoregressive noise around the level, at least 20 values (a level lasts 6 at least), and
 // that single outliers are stalls and not a level: they are pulled in.
 func IsSteady(o WarmUpOptions, warm Cut, x []float64) Steadiness {
 	o = o.withDefaults()
-	start := min(max(0, warm.Drop), o.floor())
-	start = min(start, len(x))
+	drop := min(max(0, warm.Drop), len(x))
+	s := lookFrom(min(drop, o.floor()), drop, o.Interval, x)
+	if s.State == Steady && drop > o.floor() {
+		// A warm-up and a change after it can hide one another: look at what is kept by itself.
+		if kept := lookFrom(drop, drop, o.Interval, x); kept.State != Unknown {
+			return kept
+		}
+	}
+	return s
+}
+
+// lookFrom looks for changes from one value on, of which those up to drop are the warm-up's.
+func lookFrom(start, drop int, interval time.Duration, x []float64) Steadiness {
 	values, at, warnings := finite(x[start:])
 	s := Steadiness{State: Unknown, Warnings: warnings}
 	if len(values) < minSteady {
@@ -90,7 +102,7 @@ func IsSteady(o WarmUpOptions, warm Cut, x []float64) Steadiness {
 	s.State = Steady
 	for range maxForms {
 		c, gain := strongest(y, max(2, minSegment/group))
-		if gain < steadyGain || !s.add(c, gain, y, place, warm.Drop, len(x), o.Interval) {
+		if gain < steadyGain || !s.add(c, gain, y, place, drop, len(x), interval) {
 			break
 		}
 		for j := range y {

@@ -1,6 +1,7 @@
 package stat
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -58,6 +59,7 @@ func TestWarmUpAndSteadinessFigures(t *testing.T) {
 		{name: "+100%, 150 s: never steady", f: decaying(1, 150), low: 93, high: 100, bias: 100},
 		{name: "+20% from two thirds on", f: stepping(40, 1.2), low: 96.5, high: 100, bias: 100},
 		{name: "+20% from the middle on", f: stepping(30, 1.2), low: 96.5, high: 100, bias: 100},
+		{name: "+100% with 20 s, and +20% from two thirds on", f: func(i int) float64 { return decaying(1, 20)(i) * stepping(40, 1.2)(i) }, low: 95, high: 100, bias: 100},
 		{name: "-20% from two thirds on", f: stepping(40, 0.8), low: 98, high: 100, bias: 100},
 		{name: "a hump of +30% for 50 s", f: func(i int) float64 { return stepping(30, 1.3)(i) / stepping(40, 1.3)(i) }, low: 99, high: 100, bias: 100},
 	} {
@@ -192,4 +194,23 @@ func FuzzWarmUp(f *testing.F) {
 			}
 		}
 	})
+}
+
+func ExampleIsSteady() {
+	// p95 of five minutes, one value for each 5 s: slow for the first 40 s, and slower again from 3:20 on.
+	p95 := make([]float64, 60)
+	for i := range p95 {
+		p95[i] = 0.1 + 0.001*float64(i*7%5)
+		if i < 8 {
+			p95[i] *= 3
+		}
+		if i >= 40 {
+			p95[i] *= 1.3
+		}
+	}
+	o := WarmUpOptions{}
+	cut := WarmUp(o, p95)
+	s := IsSteady(o, cut, p95)
+	fmt.Println(cut.Length, s.State, s.Reasons)
+	// Output: 50s shift [it rose by 30% at 3m20s]
 }
