@@ -261,7 +261,7 @@ func (g *group) metric(list *[]*metricspb.Metric, m catalog.Metric, form string,
 	one := g.byName[key]
 	if one == nil {
 		one = create()
-		one.Name, one.Description, one.Unit = m.Name, m.Help, m.Unit
+		one.Name, one.Description, one.Unit = strings.ToValidUTF8(m.Name, "�"), m.Help, m.Unit
 		g.byName[key] = one
 		*list = append(*list, one)
 	}
