@@ -31,6 +31,9 @@ func SenSlope(x []float64, variance float64) (slope float64, i Interval) {
 		return 0, Interval{}
 	}
 	count, c := float64(len(slopes)), z975*math.Sqrt(max(0, variance))
+	if !(c < count) {
+		return quantileOf(slopes, 0.5), i
+	}
 	// Ranks from 1: the (count-c)/2-th and the ((count+c)/2+1)-th.
 	if low := int(math.Floor((count-c)/2)) - 1; low >= 0 {
 		i.Low = slopes[low]

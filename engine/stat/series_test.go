@@ -111,3 +111,18 @@ func TestSenSlopeByHand(t *testing.T) {
 		t.Errorf("one value: %v %+v, want nothing and a warning", slope, i)
 	}
 }
+
+func FuzzSenSlope(f *testing.F) {
+	f.Add([]byte("a slope of any kind"), 3.0, 0.5)
+	f.Add([]byte("more"), math.NaN(), math.NaN())
+	f.Add([]byte("and more"), math.Inf(1), 2.0)
+	f.Fuzz(func(t *testing.T, b []byte, variance, rho float64) {
+		x := floats(b)
+		MannKendall(x, rho)
+		if _, i := SenSlope(x, variance); i.Low > i.High {
+			t.Fatalf("%+v of %v", i, x)
+		}
+		Crowding(variance, rho, 1)
+		BucketWidth(rho)
+	})
+}
