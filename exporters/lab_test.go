@@ -20,16 +20,18 @@ import (
 	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
 	"tidegauge/engine/store"
+	"tidegauge/engine/telemetry"
 )
 
 // lab is one process of tidegauge with its outlets.
 type lab struct {
-	t     testing.TB
-	store *store.Store
-	set   *Outlets
-	h     *history.History
-	end   func()
-	more  string // of the plan
+	t        testing.TB
+	store    *store.Store
+	set      *Outlets
+	h        *history.History
+	end      func()
+	gatherer telemetry.Gatherer // of the latest run
+	more     string             // of the plan
 
 	mu    sync.Mutex
 	notes []string
@@ -166,7 +168,7 @@ func (l *lab) try(lasting time.Duration, meanwhile map[int]func()) (*report.Repo
 		l.t.Fatal(err)
 	}
 	d := &during{do: meanwhile}
-	e := &experiment.Lab{Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set, Spans: l.set.Spans, Events: l.set.Events}
+	e := &experiment.Lab{Expose: func(g telemetry.Gatherer) { l.gatherer = g }, Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set, Spans: l.set.Spans, Events: l.set.Events}
 	r, err := e.Run(l.t.Context(), experiment.Options{Plan: p, Test: test, Sinks: []measure.Sink{d}})
 	d.doing.Wait()
 	return r, err
