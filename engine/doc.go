@@ -7,10 +7,11 @@
 //	                    ▼ Observation (intended, sent, finished, outcome, sizes)
 //	                 measure ──► Snapshot, once an interval ──► telemetry (OpenTelemetry) ──► store
 //	                    │                                        scrape (the servers' own metrics) ──┘
-//	                    ├──► verdict (objectives, also while the run lasts)
+//	                    ├──► timeline ──► answer (to the question of the test's type)
+//	                    ├──► verdict (objectives, also while the run lasts; what the answer means for the run)
 //	                    └──► exporters/locust
 //	store ──► outlet (a cursor over it, with books) ──► exporters/… ──► stores of the user's own
-//	history + verdict ──► report ──► terminal, JSON, run folder
+//	history + answer + verdict ──► report ──► terminal, JSON, run folder
 //	run = load+user+measure on one machine · experiment = run + faults, from start to verdict
 //
 // # Levels
@@ -45,12 +46,13 @@
 //	2      engine/trace                 places requests in distributed traces, and makes spans of them
 //	3      engine/plan                  reads a test plan and says with line and column what is wrong        yaml.v3
 //	4      engine/load                  turns a shape into moments
-//	4      engine/verdict               decides whether a run passed, and says why
+//	4      engine/answer                answers the question that a test's type asks
 //	4      engine/user                  what a user does: pick a task, run steps, check, extract, wait
 //	5      engine/run                   makes the load of one test on this machine
-//	5      engine/report                what a finished run says, one value for all formats
-//	6      engine/history               one folder per run
-//	7      engine/experiment            carries one test from start to verdict
+//	5      engine/verdict               decides whether a run passed, and says why
+//	6      engine/report                what a finished run says, one value for all formats
+//	7      engine/history               one folder per run
+//	8      engine/experiment            carries one test from start to verdict
 //	7      exporters/internal/client    HTTP clients for outlets, and what answers mean for samples
 //	8      exporters/grafana            what happens to runs, as annotations of Grafana's
 //	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tidegauge/engine/catalog"
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/history"
 	"tidegauge/engine/measure"
@@ -97,7 +98,29 @@ func (b *bench) run(ctx context.Context, test, objectives string, sinks ...measu
 	if err != nil {
 		return nil, err
 	}
-	return b.lab.Run(ctx, experiment.Options{Plan: p, Test: chosen, Sinks: sinks})
+	r, err := b.lab.Run(ctx, experiment.Options{Plan: p, Test: chosen, Sinks: sinks})
+	if err != nil {
+		return r, err
+	}
+	return r, b.answer(ctx, r)
+}
+
+// answer gives a run every figure that any type of test has: no run has all of them.
+func (b *bench) answer(ctx context.Context, r *report.Report) error {
+	var points []store.Point
+	add := func(metric string, labels ...store.Label) {
+		m, _ := catalog.Lookup(metric)
+		labels = append(labels, store.Label{Name: "__name__", Value: m.PrometheusName()}, store.Label{Name: "run", Value: r.Run.ID},
+			store.Label{Name: "plan", Value: r.Run.Plan}, store.Label{Name: "test", Value: r.Run.Test}, store.Label{Name: "subject", Value: "all"})
+		points = append(points, store.Point{Series: &store.Series{Labels: labels}, Time: r.End.UnixMilli() + 1, Value: 1})
+	}
+	for _, m := range catalog.Figures() {
+		add(m.Name)
+		for _, end := range []string{"low", "high"} {
+			add(catalog.FigureBound, store.Label{Name: catalog.LabelFigure, Value: m.Name}, store.Label{Name: catalog.LabelBound, Value: end})
+		}
+	}
+	return b.lab.Store.Append(ctx, points)
 }
 
 // pause is a sink that says when a run is three seconds old and holds up its snapshots, not its load, until it is let go.

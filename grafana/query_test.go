@@ -3,6 +3,7 @@ package grafana
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -102,7 +103,11 @@ func numbers(t *testing.T, r result) (list []point) {
 
 // isAnswer reports queries of what only comes at the end of a run.
 func isAnswer(q query) bool {
-	for _, name := range []string{catalog.Verdict, catalog.Objective, catalog.RunDuration} {
+	names := []string{catalog.Verdict, catalog.Objective, catalog.RunDuration, catalog.FigureBound}
+	for _, m := range catalog.Figures() {
+		names = append(names, m.Name)
+	}
+	for _, name := range names {
 		m, _ := catalog.Lookup(name)
 		if strings.Contains(q.expr, m.PrometheusName()+"{") {
 			return true
@@ -205,7 +210,7 @@ func (b *bench) column(t *testing.T, r *report.Report, title string) time.Time {
 	d := Runs()
 	v := view{from: r.Start.Add(-time.Hour), to: r.End.Add(time.Hour), scrape: time.Second}
 	b.choose(t, &d, &v, false)
-	table := d.Panels[len(d.Panels)-1]
+	table := d.Panels[slices.IndexFunc(d.Panels, func(p Panel) bool { return p.Type == "table" })]
 	organize, ok := table.Transformations[1].Options.(Organize)
 	if !ok {
 		t.Fatalf("the table of runs has the transformations %v", table.Transformations)

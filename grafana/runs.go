@@ -20,6 +20,7 @@ func Runs() Dashboard {
 	runsStats(b)
 	runsTrends(b)
 	runsTable(b)
+	runsAnswers(b)
 	return Dashboard{
 		UID: runsUID, Title: "tidegauge: runs", Tags: []string{"tidegauge"},
 		Description:   "The history of load tests: what each run came to, and the trend over runs.",
@@ -74,6 +75,37 @@ func runsTrends(b *board) {
 		})
 	verdicts.MaxDataPoints = 60
 	b.add(12, 8, verdicts)
+}
+
+// runsAnswers draws the figures that answer the questions of the types of test, from run to run.
+func runsAnswers(b *board) {
+	b.row("Answers")
+	for _, m := range catalog.Figures() {
+		subject := append([]string{catalog.LabelPlan, catalog.LabelTest}, m.Labels...)
+		bound := func(end string) string {
+			return by("max", over("last_over_time", ofRuns(catalog.FigureBound, is(catalog.LabelFigure, m.Name), is(catalog.LabelBound, end)), stepWindow), subject...)
+		}
+		title := strings.NewReplacer("tidegauge.", "", ".", " ", "_", " ").Replace(m.Name)
+		p := graph(strings.ToUpper(title[:1])+title[1:], m.Help+" With its interval, where it has one.", figureUnit(m.Unit), noRuns,
+			graphed(by("max", over("last_over_time", ofRuns(m.Name), stepWindow), subject...), legend(subject...)),
+			graphed(bound("low"), "low "+legend(subject...)), graphed(bound("high"), "high "+legend(subject...)))
+		p.FieldConfig.Defaults.Custom = TimeSeriesField{DrawStyle: "line", LineWidth: 1, ShowPoints: "always", PointSize: 6, SpanNulls: true}
+		p.MaxDataPoints = 300
+		b.add(12, 8, p)
+	}
+}
+
+// figureUnit returns Grafana's name of a unit.
+func figureUnit(unit string) string {
+	switch unit {
+	case "s":
+		return unitSeconds
+	case "1", "1/h":
+		return unitShare
+	case "{request}/s", "{iteration}/s":
+		return unitRequests
+	}
+	return unitCount
 }
 
 func runsTable(b *board) {

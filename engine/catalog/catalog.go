@@ -53,6 +53,24 @@ const (
 	Objective         = "tidegauge.objective"
 	Verdict           = "tidegauge.verdict"
 	RunDuration       = "tidegauge.run.duration"
+	FigureBound       = "tidegauge.figure.bound"
+
+	Capacity          = "tidegauge.capacity"
+	CapacityUsers     = "tidegauge.capacity.users"
+	ThroughputCeiling = "tidegauge.throughput.ceiling"
+	DetectionTime     = "tidegauge.detection.time"
+	RecoveryTime      = "tidegauge.recovery.time"
+	DrainTime         = "tidegauge.drain.time"
+	Availability      = "tidegauge.availability"
+	OutageTime        = "tidegauge.outage.time"
+	ExcessLatency     = "tidegauge.excess_latency"
+	BreakerTrips      = "tidegauge.breaker.trips"
+	PeakResponseTime  = "tidegauge.peak.response_time"
+	Hysteresis        = "tidegauge.hysteresis"
+	ScalingLag        = "tidegauge.scaling.lag"
+	GrowthRate        = "tidegauge.growth.rate"
+	LimitTime         = "tidegauge.limit.time"
+	WarmUpTime        = "tidegauge.warm_up.time"
 	OutletSamples     = "tidegauge.outlet.samples"
 	OutletSpans       = "tidegauge.outlet.spans"
 	OutletEvents      = "tidegauge.outlet.events"
@@ -100,6 +118,9 @@ const (
 	LabelScale      = "scale"
 	LabelKind       = "kind"
 	LabelText       = "text"
+	LabelSubject    = "subject"
+	LabelFigure     = "figure"
+	LabelBound      = "bound"
 	LabelOutlet     = "outlet"
 	LabelSignal     = "signal"
 	LabelOverflow   = "otel.metric.overflow" // OpenTelemetry's metrics SDK specification
@@ -120,7 +141,7 @@ func CommonLabels() []string { return []string{LabelRun, LabelPlan, LabelTest} }
 func All() []Metric {
 	request := []string{LabelClass, LabelRequest, LabelMethod}
 	with := func(more ...string) []string { return slices.Concat(request, more, []string{LabelOverflow}) }
-	return append([]Metric{
+	return slices.Concat([]Metric{
 		{ResponseTime, Histogram, "s", "Time from when a request was meant to start to the last byte of its answer.", with(LabelOutcome)},
 		{ServiceTime, Histogram, "s", "Time from when a request was sent to the last byte of its answer.", with(LabelOutcome, LabelHTTPMethod, LabelErrorType)},
 		{IterationDuration, Histogram, "s", "Time from when an iteration was meant to start to its end; finished iterations only.", []string{LabelClass}},
@@ -140,7 +161,32 @@ func All() []Metric {
 		{Objective, Gauge, "", "Answer to an objective of the plan, at the end of the run: 1 it was met, 0 it was missed; absent if it could not be decided.", []string{LabelObjective}},
 		{Verdict, Gauge, "", "Verdict of the run, at its end: 1 pass, 0 fail, -1 inconclusive.", nil},
 		{RunDuration, Gauge, "s", "Time from the start of the run to its verdict, at its end.", nil},
-	}, generator()...)
+		{FigureBound, Gauge, "", "Ends of the interval of a figure of the run's answer, in the figure's unit; the bound is low or high, the figure the name of its metric.", []string{LabelSubject, LabelFigure, LabelBound}},
+	}, generator(), Figures())
+}
+
+// Figures returns the metrics of the figures that answer the questions of the types of test. Each has its value at the end of
+// a run; the ends of its interval are in FigureBound.
+func Figures() []Metric {
+	subject := []string{LabelSubject}
+	return []Metric{
+		{Capacity, Gauge, "{iteration}/s", "Highest arrival rate that met the objectives, of a search for it.", nil},
+		{CapacityUsers, Gauge, "{user}", "Most users that the objectives were met with, of a search for them.", nil},
+		{ThroughputCeiling, Gauge, "{request}/s", "Most requests a second that were answered well, whatever the load.", nil},
+		{DetectionTime, Gauge, "s", "Time from the beginning of a fault until it showed; the subject is the fault.", subject},
+		{RecoveryTime, Gauge, "s", "Time from the end of a fault or spike until the target was back for good; absent if it was not. The subject is the fault or spike.", subject},
+		{DrainTime, Gauge, "s", "Time from the end of a fault or spike until as few requests were under way as before; the subject is the fault or spike.", subject},
+		{Availability, Gauge, "1", "Good requests of all that were intended, from the beginning of a fault or spike on; the subject is the fault or spike.", subject},
+		{OutageTime, Gauge, "s", "Length of a full outage that loses as many requests as a fault or spike did; the subject is the fault or spike.", subject},
+		{ExcessLatency, Gauge, "s", "Response time beyond what is usual, p95 summed over the seconds of a fault or spike and after it; the subject is the fault or spike.", subject},
+		{BreakerTrips, Gauge, "{trip}", "How often a circuit breaker opened, as inferred from outside; the subject is the fault.", subject},
+		{PeakResponseTime, Gauge, "s", "Greatest p99 of response time in a second of a spike.", nil},
+		{Hysteresis, Gauge, "1", "p95 of response time after a spike, in relation to before it.", nil},
+		{ScalingLag, Gauge, "s", "Time from the beginning of a spike until the replicas had grown by half of what they would.", nil},
+		{GrowthRate, Gauge, "1/h", "Growth an hour at constant load, relative to the start; the subject is what grows.", subject},
+		{LimitTime, Gauge, "s", "Time until something that grows reaches its limit, at its pace; the subject is what grows.", subject},
+		{WarmUpTime, Gauge, "s", "Time from the start of a run until its measurements had left their warm-up behind.", nil},
+	}
 }
 
 // generator returns the metrics of the load generator itself.

@@ -16,6 +16,7 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/metric"
 
+	"tidegauge/engine/answer"
 	"tidegauge/engine/document"
 	"tidegauge/engine/event"
 	"tidegauge/engine/fault"
@@ -32,6 +33,7 @@ import (
 	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
 	"tidegauge/engine/telemetry"
+	"tidegauge/engine/timeline"
 	"tidegauge/engine/trace"
 	"tidegauge/engine/user"
 	"tidegauge/engine/verdict"
@@ -132,7 +134,8 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	meta.ID, identity.ID = record.ID(), record.ID()
 	e := &experiment{
 		lab: l, o: o, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
-		stop: make(chan struct{}), started: make(chan time.Time, 1),
+		seconds: timeline.New(timeline.Options{}),
+		stop:    make(chan struct{}), started: make(chan time.Time, 1),
 	}
 	if err := e.prepareScrape(); err != nil {
 		return nil, errors.Join(err, record.Close())
@@ -174,8 +177,8 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	result, err := run.Do(ctx, run.Options{
 		Shape:       o.Test.Shape,
 		Mix:         mix,
-		Recorder:    measure.New(mix.Names(), measure.Options{Health: health.NewSampler().Read}),
-		Sinks:       append([]measure.Sink{e.telemetry, e.judge, e.collector, e}, o.Sinks...),
+		Recorder:    measure.New(mix.Names(), measure.Options{Log: true, Health: health.NewSampler().Read}),
+		Sinks:       append([]measure.Sink{e.telemetry, e.judge, e.collector, e.seconds, e}, o.Sinks...),
 		Seed:        seed,
 		StopTimeout: o.Test.StopTimeout,
 		Stop:        e.stop,
@@ -200,6 +203,7 @@ type experiment struct {
 	exporter  metric.Exporter // to the store
 	judge     *verdict.Judge
 	collector *report.Collector
+	seconds   *timeline.Timeline // what became of the work, by when it was meant to start
 	identity  *event.Run
 	scraper   *scrape.Scraper // nil: the plan scrapes nothing
 	host      *host.Host      // nil: the plan reads nothing of this machine
@@ -346,8 +350,10 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	if e.scrapeErr != nil {
 		kept = append(kept, e.scrapeErr)
 	}
-	// Objectives that ask the store may take their time, but not what the rest of the end needs.
+	// Objectives and answers that ask the store may take their time, but not what the rest of the end needs.
 	judging, done := context.WithTimeout(ctx, endWithin)
+	a := e.answer(judging, result)
+	e.judge.Answer(a)
 	v := e.judge.Verdict(judging)
 	done()
 	ctx, done = context.WithTimeout(ctx, endWithin)
@@ -357,7 +363,7 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	if err := e.lab.Store.EndSeries(ctx, "run", id, time.Now()); err != nil {
 		kept = append(kept, err)
 	}
-	if err := e.telemetry.Finish(ctx, results(&v, time.Now())); err != nil {
+	if err := e.telemetry.Finish(ctx, results(&v, a, time.Now())); err != nil {
 		kept = append(kept, err)
 	}
 	if err := e.exporter.Shutdown(ctx); err != nil {
@@ -375,7 +381,7 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 		e.collector.Warn(cause)
 	}
 	r := e.collector.Report(&v)
-	r.Folder, r.Outlets = e.record.Dir(), books
+	r.Answer, r.Folder, r.Outlets = a, e.record.Dir(), books
 	var summary strings.Builder
 	if err := r.WriteText(&summary, summaryWidth, false); err != nil {
 		kept = append(kept, err)
@@ -392,15 +398,23 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	return r, errors.Join(runErr, err)
 }
 
-func results(v *verdict.Verdict, at time.Time) telemetry.Results {
-	r := telemetry.Results{Time: at, Verdict: answer(v.Outcome), Objectives: map[string]telemetry.Answer{}}
+func results(v *verdict.Verdict, a *answer.Answer, at time.Time) telemetry.Results {
+	r := telemetry.Results{Time: at, Verdict: passed(v.Outcome), Objectives: map[string]telemetry.Answer{}}
 	for _, f := range v.Objectives() {
-		r.Objectives[f.Objective.Text] = answer(f.Outcome)
+		r.Objectives[f.Objective.Text] = passed(f.Outcome)
+	}
+	if a == nil {
+		return r
+	}
+	for _, f := range a.Figures {
+		if f.Metric != "" && f.Value != nil {
+			r.Figures = append(r.Figures, telemetry.Figure{Metric: f.Metric, Subject: f.Subject, Value: *f.Value, Low: f.Low, High: f.High})
+		}
 	}
 	return r
 }
 
-func answer(o verdict.Outcome) telemetry.Answer {
+func passed(o verdict.Outcome) telemetry.Answer {
 	switch o {
 	case verdict.Pass:
 		return telemetry.Passed

@@ -8,6 +8,7 @@ package report
 import (
 	"time"
 
+	"tidegauge/engine/answer"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/plan"
@@ -27,6 +28,7 @@ type Report struct {
 	End        time.Time        `json:"end"`
 	Seconds    float64          `json:"seconds"`
 	Verdict    *verdict.Verdict `json:"verdict,omitempty"`
+	Answer     *answer.Answer   `json:"answer,omitempty"` // to the question of the test's type
 	Total      Row              `json:"total"`
 	Requests   []Row            `json:"requests"`
 	Failures   []Failure        `json:"failures"`

@@ -88,6 +88,7 @@ func styleOf(o verdict.Outcome) style {
 func (r *Report) WriteText(w io.Writer, width int, color bool) error {
 	t := &text{w: w, width: min(max(width, minWidth), maxWidth), color: color}
 	r.head(t)
+	r.answer(t)
 	r.objectives(t)
 	r.charts(t)
 	r.faults(t)

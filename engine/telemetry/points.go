@@ -189,12 +189,36 @@ func answers(common []attribute.KeyValue, r Results, now span, events []gaugePoi
 		}
 	}
 	add(catalog.Objective, objectives)
+	addFigures(r.Figures, point, add)
 	add(catalog.EventTime, events)
 	add(catalog.Verdict, []gaugePoint{point(r.Verdict.value())})
 	if !now.start.IsZero() {
 		add(catalog.RunDuration, []gaugePoint{point(now.at.Sub(now.start).Seconds())})
 	}
 	return list
+}
+
+// addFigures adds each figure's value under the name of its metric, and the ends of its interval under that of all bounds.
+func addFigures(figures []Figure, point func(float64, ...attribute.KeyValue) gaugePoint, add func(string, []gaugePoint)) {
+	values := map[string][]gaugePoint{}
+	var bounds []gaugePoint
+	for _, f := range figures {
+		var subject []attribute.KeyValue
+		if f.Subject != "" {
+			subject = append(subject, attribute.String(catalog.LabelSubject, f.Subject))
+		}
+		values[f.Metric] = append(values[f.Metric], point(f.Value, subject...))
+		for name, v := range map[string]*float64{"low": f.Low, "high": f.High} {
+			if v != nil {
+				bounds = append(bounds, point(*v, append(slices.Clone(subject),
+					attribute.String(catalog.LabelFigure, f.Metric), attribute.String(catalog.LabelBound, name))...))
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		add(name, values[name])
+	}
+	add(catalog.FigureBound, bounds)
 }
 
 func (a Answer) value() float64 {

@@ -134,6 +134,16 @@ type Results struct {
 	Time       time.Time // of the points; not before the final snapshot
 	Verdict    Answer
 	Objectives map[string]Answer // by the objective's text; an undecided one gets no series
+	Figures    []Figure          // of the answer to the test's question
+}
+
+// Figure is one number of an answer, for the metric of that name in the catalog. One whose name the catalog does not have is not
+// exported.
+type Figure struct {
+	Metric    string
+	Subject   string // what it is about; empty: the whole run
+	Value     float64
+	Low, High *float64 // of its interval; nil: there is none, or it is open
 }
 
 // Finish exports the verdict, the answers to the objectives, the run's duration and the events, after the final snapshot. Where the

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"tidegauge/engine/answer"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/protocol"
@@ -24,7 +25,7 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	}
 	var findings []Finding
 	for _, check := range []func() *Finding{
-		j.books, j.generator, j.broken, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed,
+		j.books, j.generator, j.broken, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed, j.answered,
 	} {
 		if f := check(); f != nil {
 			findings = append(findings, *f)
@@ -127,6 +128,18 @@ func (j *Judge) books() *Finding {
 	return &Finding{Outcome: Inconclusive, Code: CodeBooks, Message: fmt.Sprintf(
 		"the books do not balance, so no number of this run can be trusted (in %s): iterations %s; requests %s; please report this as a bug",
 		strings.Join(f.unbalanced, ", "), sum(f.iterations), sum(f.requests))}
+}
+
+// answered finds what the answer to the test's question means for the run.
+func (j *Judge) answered() *Finding {
+	if j.answer == nil || j.answer.Standing == answer.Good {
+		return nil
+	}
+	outcome := Fail
+	if j.answer.Standing == answer.Undecided {
+		outcome = Inconclusive
+	}
+	return &Finding{Outcome: outcome, Code: j.answer.Code, Message: j.answer.Text}
 }
 
 // generator finds that requests failed for want of something of our own.

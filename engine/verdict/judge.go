@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"tidegauge/engine/answer"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 )
@@ -44,7 +45,8 @@ type Judge struct {
 	abortedBy *plan.Objective // nil: not aborted
 	abortText string
 	stoppedAt time.Time
-	faults    []string // why they failed
+	answer    *answer.Answer // nil: the type asks nothing
+	faults    []string       // why they failed
 }
 
 // leastLateness is what a generator on a shared machine may be late by, whatever is judged.
@@ -90,6 +92,10 @@ func maxLateness(objectives []plan.Objective) time.Duration {
 // Stopped tells the judge that the run was ended at that time, before its shape was over, by a person and not by Abort.
 // Without it a run that ended early is recognised by its length alone.
 func (j *Judge) Stopped(at time.Time) { j.stoppedAt = at }
+
+// Answer gives the judge the answer to the question of the test's type: a bad one fails the run, and one that what was measured
+// does not carry makes it inconclusive.
+func (j *Judge) Answer(a *answer.Answer) { j.answer = a }
 
 // FaultFailed tells the judge that a fault of the test could not be started or undone.
 func (j *Judge) FaultFailed(why string) { j.faults = append(j.faults, why) }
