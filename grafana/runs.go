@@ -100,7 +100,7 @@ func figureUnit(unit string) string {
 	switch unit {
 	case "s":
 		return unitSeconds
-	case "1", "1/h":
+	case "1":
 		return unitShare
 	case "{request}/s", "{iteration}/s":
 		return unitRequests

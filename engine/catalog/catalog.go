@@ -56,7 +56,7 @@ const (
 	FigureBound       = "tidegauge.figure.bound"
 
 	Capacity          = "tidegauge.capacity"
-	CapacityUsers     = "tidegauge.capacity.users"
+	CapacityUsers     = "tidegauge.user_capacity"
 	ThroughputCeiling = "tidegauge.throughput.ceiling"
 	DetectionTime     = "tidegauge.detection.time"
 	RecoveryTime      = "tidegauge.recovery.time"
@@ -68,7 +68,7 @@ const (
 	PeakResponseTime  = "tidegauge.peak.response_time"
 	Hysteresis        = "tidegauge.hysteresis"
 	ScalingLag        = "tidegauge.scaling.lag"
-	GrowthRate        = "tidegauge.growth.rate"
+	HourlyGrowth      = "tidegauge.hourly_growth"
 	LimitTime         = "tidegauge.limit.time"
 	WarmUpTime        = "tidegauge.warm_up.time"
 	OutletSamples     = "tidegauge.outlet.samples"
@@ -183,7 +183,7 @@ func Figures() []Metric {
 		{PeakResponseTime, Gauge, "s", "Greatest p99 of response time in a second of a spike.", nil},
 		{Hysteresis, Gauge, "1", "p95 of response time after a spike, in relation to before it.", nil},
 		{ScalingLag, Gauge, "s", "Time from the beginning of a spike until the replicas had grown by half of what they would.", nil},
-		{GrowthRate, Gauge, "1/h", "Growth an hour at constant load, relative to the start; the subject is what grows.", subject},
+		{HourlyGrowth, Gauge, "1", "Growth an hour at constant load, relative to the start; the subject is what grows.", subject},
 		{LimitTime, Gauge, "s", "Time until something that grows reaches its limit, at its pace; the subject is what grows.", subject},
 		{WarmUpTime, Gauge, "s", "Time from the start of a run until its measurements had left their warm-up behind.", nil},
 	}
