@@ -181,7 +181,7 @@ func TestProcessOfKnownSize(t *testing.T) {
 	}
 	for name, between := range map[string][2]float64{
 		"process_cpu_seconds_total":     {burn - 0.02, burn + 1}, // a tick is 10 ms; what it does after measuring itself is little
-		"process_resident_memory_bytes": {bytes, 4 * bytes}, // the race detector has some of its own
+		"process_resident_memory_bytes": {bytes, 4 * bytes},      // the race detector has some of its own
 		"process_virtual_memory_bytes":  {bytes, math.Inf(1)},
 		"process_open_fds":              {files + 3, files + 20},
 		"process_max_fds":               {float64(min(limit.Cur, 1)), float64(limit.Max)},
