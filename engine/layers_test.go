@@ -19,7 +19,7 @@ import (
 var heavy = map[string][]string{
 	"github.com/prometheus/prometheus":         {"engine/store", "engine/scrape", "exporters/prometheus"},
 	"github.com/prometheus/otlptranslator":     {"engine/catalog"},
-	"github.com/prometheus/client_golang":      {"engine/store", "engine/scrape", "engine/telemetry", "engine/host", "cmd/paydemo", "cmd/tidegauge/internal/app"},
+	"github.com/prometheus/client_golang":      {"engine/store", "engine/scrape", "engine/telemetry", "engine/host", "cmd/paydemo"},
 	"github.com/shirou/gopsutil":               {"engine/host"},
 	"go.opentelemetry.io/otel":                 {"engine/telemetry", "engine/experiment"},
 	"go.opentelemetry.io/proto/otlp":           {"exporters/otlp"},

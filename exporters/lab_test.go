@@ -25,16 +25,36 @@ import (
 
 // lab is one process of tidegauge with its outlets.
 type lab struct {
-	t        testing.TB
-	store    *store.Store
-	set      *Outlets
-	h        *history.History
-	end      func()
-	gatherer telemetry.Gatherer // of the latest run
-	more     string             // of the plan
+	t     testing.TB
+	store *store.Store
+	set   *Outlets
+	h     *history.History
+	end   func()
+	more  string // of the plan
 
-	mu    sync.Mutex
-	notes []string
+	mu       sync.Mutex
+	notes    []string
+	gatherer telemetry.Gatherer // of the latest run
+}
+
+// pulled serves /metrics as the command does.
+func (l *lab) pulled() http.Handler {
+	return telemetry.Handler(func() []telemetry.Gatherer {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		all := []telemetry.Gatherer{l.set}
+		if l.gatherer != nil {
+			all = append(all, l.gatherer)
+		}
+		return all
+	})
+}
+
+// expose has pulled show a run.
+func (l *lab) expose(g telemetry.Gatherer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gatherer = g
 }
 
 // messages returns what people have been told of an outlet, but for how much is left while a busy machine takes its time.
@@ -168,7 +188,7 @@ func (l *lab) try(lasting time.Duration, meanwhile map[int]func()) (*report.Repo
 		l.t.Fatal(err)
 	}
 	d := &during{do: meanwhile}
-	e := &experiment.Lab{Expose: func(g telemetry.Gatherer) { l.gatherer = g }, Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set, Spans: l.set.Spans, Events: l.set.Events}
+	e := &experiment.Lab{Expose: l.expose, Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set, Spans: l.set.Spans, Events: l.set.Events}
 	r, err := e.Run(l.t.Context(), experiment.Options{Plan: p, Test: test, Sinks: []measure.Sink{d}})
 	d.doing.Wait()
 	return r, err

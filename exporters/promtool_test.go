@@ -7,9 +7,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 // TestPromtoolChecksMetrics: what is pulled while a run lasts, in the text format, passes the promtool of both releases.
@@ -20,7 +17,7 @@ func TestPromtoolChecksMetrics(t *testing.T) {
 	l.run(3*time.Second, map[int]func(){2: func() {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
 		w := httptest.NewRecorder()
-		promhttp.HandlerFor(prometheus.Gatherers{l.set, l.gatherer}, promhttp.HandlerOpts{}).ServeHTTP(w, r)
+		l.pulled().ServeHTTP(w, r)
 		text = w.Body.String()
 	}})
 	for _, want := range []string{"tidegauge_response_time_seconds_bucket{", "tidegauge_requests_total{", "tidegauge_users{", "tidegauge_outlet_samples_total{"} {

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"cmp"
+	"encoding/hex"
 	"math"
 	"net/http"
 	"slices"
@@ -26,10 +27,18 @@ func classicBounds() []float64 {
 	return []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60}
 }
 
-// Handler serves the current metrics in Prometheus's formats, under the names that OTLP gives them: native histograms in
-// protobuf, which a scraper has to ask for, with classic buckets beside them, which are what the text format has. A value
-// on the edge of a classic bucket is counted to the width of a native one. It may be called while the run goes on.
-func (p *Provider) Handler() http.Handler { return promhttp.HandlerFor(p, promhttp.HandlerOpts{}) }
+// Handler serves the current metrics of p alone, as the function Handler does.
+func (p *Provider) Handler() http.Handler { return Handler(func() []Gatherer { return []Gatherer{p} }) }
+
+// Handler serves what all gatherers have at that moment in Prometheus's formats, under the names that OTLP gives them: native
+// histograms in protobuf, which a scraper has to ask for, with the exemplars of the latest interval, and with classic buckets
+// beside them, which are what the text format has. A value on the edge of a classic bucket is counted to the width of a native
+// one. It may be called while a run goes on.
+func Handler(all func() []Gatherer) http.Handler {
+	return promhttp.HandlerFor(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		return prometheus.Gatherers(all()).Gather()
+	}), promhttp.HandlerOpts{})
+}
 
 // Gatherer is what has metrics for /metrics; a *Provider is one.
 type Gatherer = prometheus.Gatherer
@@ -124,7 +133,24 @@ func histogramDTO(p *histogramPoint) *dto.Histogram {
 		PositiveSpan:     spans,
 		PositiveDelta:    deltas,
 		Bucket:           classicBuckets(p),
+		Exemplars:        exemplarDTOs(p.Exemplars),
 	}
+}
+
+// exemplarDTOs writes exemplars in the order that they have, which is that of time, as Prometheus takes them.
+func exemplarDTOs(list []exemplar) []*dto.Exemplar {
+	var all []*dto.Exemplar
+	for i := range list {
+		e := &list[i]
+		all = append(all, &dto.Exemplar{
+			Label: []*dto.LabelPair{
+				{Name: new("trace_id"), Value: new(hex.EncodeToString(e.TraceID))},
+				{Name: new("span_id"), Value: new(hex.EncodeToString(e.SpanID))},
+			},
+			Value: &e.Value, Timestamp: timestamppb.New(e.Time),
+		})
+	}
+	return all
 }
 
 // nativeBuckets writes buckets as spans of used ones, each count as the difference to the one before. Prometheus counts

@@ -15,10 +15,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	dto "github.com/prometheus/client_model/go"
-
 	"tidegauge/engine/document"
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/fault"
@@ -235,13 +231,13 @@ func (a *App) Stop(ctx context.Context) error {
 func (a *App) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", a.store.Handler())
-	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
-		all := prometheus.Gatherers{a.outlets}
+	mux.Handle("GET /metrics", telemetry.Handler(func() []telemetry.Gatherer {
+		all := []telemetry.Gatherer{a.outlets}
 		if run := a.metrics.Load(); run != nil {
 			all = append(all, *run)
 		}
-		return all.Gather()
-	}), promhttp.HandlerOpts{}))
+		return all
+	}))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "healthy\n") })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ready\n") })
 	return mux
