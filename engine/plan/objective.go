@@ -51,7 +51,7 @@ func (d *decoder) objective(n node, requests []labelled, known map[string][]stri
 		return Objective{}, false
 	}
 	parsed.Pos = d.Pos(n)
-	if len(requests) == 0 {
+	if len(requests) == 0 || parsed.Metric == Figure {
 		return parsed.Objective, true // there is nothing to compare with
 	}
 	unknown := false
@@ -128,7 +128,7 @@ func valuesOf(label string, requests []labelled) []string {
 
 // concerns reports whether an objective says something about one of the requests. One about everything always does.
 func (o *Objective) concerns(requests []labelled) bool {
-	return len(o.Selector) == 0 || slices.ContainsFunc(requests, func(r labelled) bool {
+	return len(o.Selector) == 0 || o.Metric == Figure || slices.ContainsFunc(requests, func(r labelled) bool {
 		for label, v := range o.Selector {
 			if !slices.Contains(r.values(label), v) {
 				return false

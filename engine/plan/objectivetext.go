@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ type label struct {
 // The words of objectives.
 var (
 	metricWords = []string{"p95", "median", "mean", "max", "error_rate", "rate", "count", "failures", "check_rate"}
-	metricForm  = "p50, p95, p99.9 or another quantile, median, mean, max, error_rate, rate, count, failures or check_rate"
+	metricForm  = "p50, p95, p99.9 or another quantile, median, mean, max, error_rate, rate, count, failures, check_rate or a figure of the test's answer, as recovery_time"
 	labelWords  = []string{"name", "class", "method", "check"}
 )
 
@@ -108,7 +109,7 @@ func (p *objectiveText) metric(o *parsedObjective) {
 		p.wrong(offset+at, "%v", err)
 		return
 	}
-	o.Metric, o.Quantile, o.Service = parsed.Metric, parsed.Quantile, parsed.Service
+	o.Metric, o.Quantile, o.Service, o.Figure = parsed.Metric, parsed.Quantile, parsed.Service, parsed.Figure
 }
 
 // parseMetric reads the name of a metric. offset is where a mistake is; without one, the length of the name.
@@ -135,7 +136,11 @@ func parseMetric(word string) (o Objective, offset int, err error) {
 		}
 		o.Metric = Metric(name)
 	default:
-		if near := document.Nearest(name, metricWords); near != "" {
+		if metric := figureNamed(name); metric != "" && !service {
+			o.Metric, o.Figure = Figure, metric
+			return o, len(word), nil
+		}
+		if near := document.Nearest(name, append(figureWords(), metricWords...)); near != "" {
 			return o, offset, fmt.Errorf("unknown metric %s, did you mean %s?", document.Quoted(name), near)
 		}
 		return o, offset, fmt.Errorf("unknown metric %s, expected %s", document.Quoted(name), metricForm)
@@ -167,12 +172,16 @@ func (p *objectiveText) selector(o *parsedObjective) {
 
 func (p *objectiveText) label(o *parsedObjective) {
 	name, offset := p.take(isWordByte)
+	words := labelWords
+	if o.Metric == Figure {
+		words = []string{"subject"}
+	}
 	switch {
 	case name == "":
-		p.wrong(offset, "%s, expected a label: %s", p.found(), document.OneOf(labelWords))
+		p.wrong(offset, "%s, expected a label: %s", p.found(), document.OneOf(words))
 		return
-	case !slices.Contains(labelWords, name):
-		p.wrong(offset, "%s", document.UnknownName("label", name, labelWords))
+	case !slices.Contains(words, name):
+		p.wrong(offset, "%s", document.UnknownName("label", name, words))
 		return
 	case slices.ContainsFunc(o.labels, func(l label) bool { return l.name == name }):
 		p.wrong(offset, "%s is given twice, expected once", name)
@@ -234,7 +243,7 @@ func (p *objectiveText) comparison(o *parsedObjective) {
 		p.wrong(offset, "%s, expected a comparison: <, <=, >, >= or ==", p.describe(op))
 		return
 	}
-	exact := slices.Contains([]Metric{ErrorRate, CheckRate, Count, Failures}, o.Metric)
+	exact := slices.Contains([]Metric{ErrorRate, CheckRate, Count, Failures}, o.Metric) || o.Metric == Figure && o.FigureUnit() == "1"
 	if op == "==" && !exact {
 		p.wrong(offset, "a time or a rate is never exactly something, expected <, <=, > or >=")
 		return
@@ -242,19 +251,21 @@ func (p *objectiveText) comparison(o *parsedObjective) {
 	o.Op = op
 	text, offset := p.take(func(b byte) bool { return b > ' ' && b != ',' })
 	if text == "" {
-		p.wrong(offset, "%s, expected what to compare with: %s", p.found(), thresholdForm(o.Metric))
+		p.wrong(offset, "%s, expected what to compare with: %s", p.found(), thresholdForm(&o.Objective))
 		return
 	}
-	v, err := parseThreshold(o.Metric, text)
+	v, err := parseThreshold(&o.Objective, text)
 	if err != nil {
-		p.wrong(offset, "%v, expected %s", err, thresholdForm(o.Metric))
+		p.wrong(offset, "%v, expected %s", err, thresholdForm(&o.Objective))
 		return
 	}
 	o.Threshold = v
 }
 
-func thresholdForm(m Metric) string {
-	switch m {
+func thresholdForm(o *Objective) string {
+	switch o.Metric {
+	case Figure:
+		return cmp.Or(figureForm(o), "a whole number")
 	case ErrorRate, CheckRate:
 		return document.RatioForm
 	case Rate:
@@ -265,8 +276,10 @@ func thresholdForm(m Metric) string {
 	return document.DurationForm
 }
 
-func parseThreshold(m Metric, text string) (float64, error) {
-	switch m {
+func parseThreshold(o *Objective, text string) (float64, error) {
+	switch o.Metric {
+	case Figure:
+		return parseFigure(o, text)
 	case ErrorRate, CheckRate:
 		return document.ParseRatio(text)
 	case Rate:
@@ -283,6 +296,11 @@ func parseThreshold(m Metric, text string) (float64, error) {
 // rest reads what may follow the comparison.
 func (p *objectiveText) rest(o *parsedObjective) {
 	if p.err != nil {
+		return
+	}
+	p.space()
+	if begin := p.at; o.Metric == Figure && begin < len(p.text) {
+		p.wrong(begin, "%s, expected the end: a figure of the answer is known once the run is over", p.found())
 		return
 	}
 	if word, _ := p.take(isWordByte); word == "for" {

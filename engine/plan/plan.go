@@ -178,6 +178,7 @@ const (
 	Failures  Metric = "failures"   // failed requests
 	CheckRate Metric = "check_rate" // checks that held / all, 0..1
 	PromQL    Metric = "promql"     // an expression over the store
+	Figure    Metric = "figure"     // a figure of the answer to the test's question
 )
 
 // Objective is something a run must meet.
@@ -187,9 +188,10 @@ type Objective struct {
 	Metric    Metric
 	Service   bool              // of service time instead of response time: service.p95
 	Quantile  float64           // 0..1, for Quantile
-	Selector  map[string]string // labels: name, class, method, check; empty: all
+	Figure    string            // for Figure: the name of its metric in the catalog
+	Selector  map[string]string // labels: name, class, method, check, of a figure subject; empty: all
 	Op        string            // < <= > >= ==  (for PromQL: inside the expression)
-	Threshold float64           // seconds, ratio, per second, or a count
+	Threshold float64           // seconds, ratio, per second, or a count; of a figure in its FigureUnit
 	For       time.Duration     // judged over sliding windows of this length as well; 0: over the steady part only
 	Abort     bool              // end the run once it is missed (over a whole window of For, if given)
 	PromQL    string

@@ -230,14 +230,18 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 	}
 	requests := p.requests(t)
 	for i := range t.Objectives {
-		if o := &t.Objectives[i]; !o.concerns(requests) {
+		o := &t.Objectives[i]
+		if !t.answers(o) {
+			d.Report(o.Pos, document.Below(n.Path, "objectives"), "a test of type %s has no figure %s, expected it in a test of type %s", t.Type, figureWord(o.Figure), figureTypes()[o.Figure][0])
+		}
+		if !o.concerns(requests) {
 			d.Report(o.Pos, document.Below(n.Path, "objectives"), "no request of the test %s matches %s, expected one that it sends", document.Quoted(t.Name), document.Quoted(o.Text))
 		}
 	}
 	own := t.Objectives
 	t.Objectives = nil
 	for _, o := range p.Objectives {
-		if o.concerns(requests) {
+		if o.concerns(requests) && t.answers(&o) {
 			t.Objectives = append(t.Objectives, o)
 		}
 	}

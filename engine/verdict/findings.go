@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tidegauge/engine/answer"
+	"tidegauge/engine/catalog"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/protocol"
@@ -103,7 +104,7 @@ func (d doubt) applies(o *plan.Objective) string {
 	switch {
 	case d.every != "":
 		return d.every
-	case timed(o):
+	case timed(o), o.Metric == plan.Figure:
 		return d.speed
 	case o.Metric == plan.Rate && reached:
 		return d.speed
@@ -335,6 +336,8 @@ func judgesFailures(o *objective) bool {
 	switch o.Metric {
 	case plan.ErrorRate, plan.Failures, plan.CheckRate:
 		return true
+	case plan.Figure:
+		return o.Figure == catalog.Availability || o.Figure == catalog.OutageTime
 	case plan.PromQL:
 		return strings.Contains(o.PromQL, "outcome") || strings.Contains(o.PromQL, "error")
 	}

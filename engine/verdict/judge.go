@@ -150,7 +150,7 @@ func (j *Judge) bind(names *measure.Names) {
 	j.objectives = make([]*objective, len(j.o.Test.Objectives))
 	for i := range j.o.Test.Objectives {
 		o := &objective{Objective: &j.o.Test.Objectives[i]}
-		if o.Metric != plan.PromQL {
+		if o.Metric != plan.PromQL && o.Metric != plan.Figure {
 			o.sel = selectNames(o.Objective, names)
 			if o.For > 0 {
 				o.windows = newWindows(o.For)

@@ -56,6 +56,9 @@ func joined(findings []Finding) string {
 
 // objectiveFinding decides one objective.
 func (j *Judge) objectiveFinding(ctx context.Context, o *objective, d doubt) Finding {
+	if o.Metric == plan.Figure {
+		return j.figure(o.Objective, d)
+	}
 	if j.begin == nil {
 		return noData(o.Objective, fmt.Sprintf("%s: the run ended before its %s began", o.Text, j.part.name()))
 	}

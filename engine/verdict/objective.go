@@ -39,6 +39,8 @@ func unitOf(o *plan.Objective) string {
 		return "1/s"
 	case plan.Count, plan.Failures:
 		return "1"
+	case plan.Figure:
+		return o.FigureUnit()
 	}
 	return o.Unit
 }
