@@ -49,7 +49,8 @@ func Open(o Options) (*Outlets, error) {
 		}
 		if one.samples.Writer != nil {
 			s := one.samples
-			s.Name, s.File, s.Source, s.Notify = one.name, filepath.Join(o.Dir, fileOf(one.id)), o.Store, o.Notify
+			tail := o.Store.Tail()
+			s.Name, s.File, s.Source, s.Late, s.Notify = one.name, filepath.Join(o.Dir, fileOf(one.id)), tail, tail, o.Notify
 			if one.exemplars {
 				s.Exemplars = o.Store
 			}

@@ -88,6 +88,7 @@ type state struct {
 	Produced    uint64            `json:"produced"`
 	Sent        uint64            `json:"sent"`
 	Lost        uint64            `json:"lost"`
+	Late        uint64            `json:"late,omitempty"` // waiting and behind the cursor: nothing but memory has them
 	LostBecause map[string]uint64 `json:"lost_because,omitempty"`
 	Retries     uint64            `json:"retries"`
 	Errors      uint64            `json:"errors"`
@@ -170,6 +171,7 @@ func (o *Outlet) moved(to int64, some bool) {
 
 func (o *Outlet) save() {
 	o.mu.Lock()
+	o.state.Late = uint64(o.behind())
 	s := o.state
 	s.LostBecause = maps.Clone(s.LostBecause)
 	o.saved = time.Now()
@@ -181,15 +183,19 @@ func (o *Outlet) save() {
 }
 
 // settle compares the books with the store where nothing is left to send: what was counted and never read has gone with the
-// store's retention, what was read and never counted came late.
-func (o *Outlet) settle() {
+// store's retention. It reports whether nothing is.
+func (o *Outlet) settle() bool {
+	o.takeLate()
+	if len(o.late) > 0 {
+		return false
+	}
 	o.mu.Lock()
 	s := o.state
 	o.mu.Unlock()
 	if gone := s.Sent + s.Lost; s.Cursor == s.Counted && s.Produced != gone {
 		if s.Produced > gone {
 			o.lose(s.Produced-gone, "removed from the store by its retention before they could be sent")
-		} else {
+		} else { // a process that was killed sent more than it wrote down
 			o.update(func(s *state) { s.Produced = gone })
 		}
 		o.save()
@@ -198,6 +204,7 @@ func (o *Outlet) settle() {
 	o.settled = max(o.settled, s.Cursor)
 	o.mu.Unlock()
 	o.update(func(*state) {})
+	return true
 }
 
 // succeeded enters an answer of the destination: that many samples have arrived, and that many are lost.

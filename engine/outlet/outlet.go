@@ -1,7 +1,8 @@
 // Package outlet sends what the store holds to a store of the user's own, and keeps the books of it.
 //
 // An outlet is a cursor over the embedded store: it reads what lies between the last acknowledged time and now minus a
-// settling delay, writes it, and then moves the cursor, which is a file. It has no queue of its own: what could not be sent
+// settling delay, writes it, and then moves the cursor, which is a file. What turns up behind the cursor all the same, such
+// as a scrape that took longer than the settling delay, is sent in between and does not move it. An outlet has no queue of its own: what could not be sent
 // stays where it is, in the store, through outages and restarts, for as long as the store keeps it. That is why remote write
 // goes this way too and not through Prometheus's own queue, which begins anew at the end of the write-ahead log when its
 // process starts, and so forgets what it had not sent.
@@ -49,6 +50,12 @@ type ExemplarSource interface {
 	Exemplars(ctx context.Context, from, to int64, use func(store.Exemplar) error) error
 }
 
+// LateSource tells what turned up behind what was read of a Source, or counted; a *store.Tail is both.
+type LateSource interface {
+	// Late hands over what it is since the last time.
+	Late() store.Late
+}
+
 // Sample is one sample to be sent.
 type Sample struct {
 	store.Point
@@ -77,7 +84,9 @@ type Options struct {
 
 	Exemplars ExemplarSource // of the same samples as Source; nil: samples come without
 
-	Settle   time.Duration     // how old samples are when they are read: older ones do not turn up any more; default 5 s
+	Late LateSource // of the same samples as Source; nil: what turns up after it has settled is not sent, and in no book
+
+	Settle   time.Duration     // how old samples are when they are read: few turn up later than that; default 5 s
 	Timeout  time.Duration     // of one write; default 30 s
 	MaxBatch int               // samples of one write; default 5000
 	Notify   func(text string) // given one message when an outage begins, one when it ends, one for each reason of a loss; must not block
@@ -90,7 +99,9 @@ type Outlet struct {
 	divisions int                         // of the next batch that is rejected; only Run's
 	before    map[string]timeHistogram    // latest histogram of each series; only Run's
 	filled    bool                        // before is; only Run's
+	begun     bool                        // the source knows where the cursor is; only Run's
 	loose     map[string][]store.Exemplar // of each series, whose sample has not been read yet; only Run's
+	late      []Sample                    // turned up behind the cursor or what was read, in the order of time, and not sent yet; only Run's
 
 	mu      sync.Mutex
 	state   state
@@ -128,10 +139,15 @@ func New(o Options) (*Outlet, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Outlet{
+	opened := &Outlet{
 		o: o, window: firstWindow, divisions: divisions, before: map[string]timeHistogram{}, loose: map[string][]store.Exemplar{}, state: s, told: map[string]bool{},
 		changed: make(chan struct{}), wake: make(chan struct{}, 1),
-	}, nil
+	}
+	if n := opened.state.Late; n > 0 {
+		opened.state.Late = 0
+		opened.lose(n, lateAndForgotten)
+	}
+	return opened, nil
 }
 
 // Name returns the outlet's name.
@@ -147,7 +163,10 @@ func (o *Outlet) Run(ctx context.Context) error {
 	backoff := minBackoff
 	for ctx.Err() == nil {
 		to := o.target()
-		err := o.count(ctx, to)
+		err := o.begin(ctx)
+		if err == nil {
+			err = o.count(ctx, to)
+		}
 		if err == nil {
 			err = o.advance(ctx, to)
 		}
@@ -168,6 +187,16 @@ func (o *Outlet) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// begin tells the source where the cursor is: what turns up behind it from now on is late.
+func (o *Outlet) begin(ctx context.Context) error {
+	if o.begun {
+		return nil
+	}
+	err := o.o.Source.Read(ctx, o.state.Cursor, o.state.Cursor, func(store.Point) error { return nil })
+	o.begun = err == nil
+	return err
 }
 
 // target returns up to when samples can be read.
@@ -204,6 +233,7 @@ func (o *Outlet) count(ctx context.Context, to int64) error {
 		s.Produced += samples
 		s.Counted = max(s.Counted, to)
 	})
+	o.takeLate()
 	return nil
 }
 

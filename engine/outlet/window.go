@@ -25,9 +25,14 @@ func (o *Outlet) advance(ctx context.Context, to int64) error {
 		o.mu.Lock()
 		from := o.state.Cursor
 		o.mu.Unlock()
+		if err := o.sendLate(ctx); err != nil {
+			return err
+		}
 		if from >= to {
-			o.settle()
-			return nil
+			if o.settle() {
+				return nil
+			}
+			continue
 		}
 		points, end, err := o.read(ctx, from, to)
 		if err != nil {

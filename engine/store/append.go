@@ -36,7 +36,7 @@ func (w *Writer) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	if err != nil {
 		return refusing{err}
 	}
-	return &writerAppender{AppenderV2: w.store.db.AppenderV2(ctx), writer: w, done: done}
+	return &writerAppender{AppenderV2: w.store.appender(ctx), writer: w, done: done}
 }
 
 // End writes a staleness marker at t, or a millisecond after its last sample if that is later, to every series that came
@@ -54,7 +54,7 @@ func (w *Writer) End(ctx context.Context, t time.Time) error {
 	if len(w.live) == 0 {
 		return nil
 	}
-	app := w.store.db.AppenderV2(ctx)
+	app := w.store.appender(ctx)
 	for _, last := range w.live {
 		if err := last.end(app, t.UnixMilli()); err != nil {
 			return fail(errors.Join(err, app.Rollback()))

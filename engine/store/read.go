@@ -69,15 +69,20 @@ type Exemplar struct {
 
 // Read calls use for every sample with from < time <= to, in milliseconds since 1970, staleness markers included: series
 // by series, each in the order of time. What use is given is its to keep. It stops with the first error of use.
-func (s *Store) Read(ctx context.Context, from, to int64, use func(Point) error) (err error) {
-	if to <= from {
-		return nil
-	}
+func (s *Store) Read(ctx context.Context, from, to int64, use func(Point) error) error {
 	ctx, done, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
+	return s.read(ctx, from, to, use)
+}
+
+// read is Read in a store that stays open.
+func (s *Store) read(ctx context.Context, from, to int64, use func(Point) error) (err error) {
+	if to <= from {
+		return nil
+	}
 	defer func() {
 		if err != nil && !errors.Is(err, ErrTooMany) {
 			err = fmt.Errorf("reading the store: %w", err)
@@ -135,14 +140,19 @@ func pointAt(it chunkenc.Iterator, kind chunkenc.ValueType, series *Series) Poin
 
 // Count counts the samples that Read would give, staleness markers apart.
 func (s *Store) Count(ctx context.Context, from, to int64) (samples, markers uint64, err error) {
-	if to <= from {
-		return 0, 0, nil
-	}
 	ctx, done, err := s.begin(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer done()
+	return s.count(ctx, from, to)
+}
+
+// count is Count in a store that stays open.
+func (s *Store) count(ctx context.Context, from, to int64) (samples, markers uint64, err error) {
+	if to <= from {
+		return 0, 0, nil
+	}
 	q, err := s.db.Querier(from+1, to)
 	if err != nil {
 		return 0, 0, fmt.Errorf("counting samples: %w", err)
@@ -181,7 +191,7 @@ func (s *Store) Append(ctx context.Context, points []Point) error {
 		return fail(err)
 	}
 	defer done()
-	app := s.db.AppenderV2(ctx)
+	app := s.appender(ctx)
 	for i := range points {
 		b := labels.NewScratchBuilder(len(points[i].Series.Labels))
 		for _, l := range points[i].Series.Labels {

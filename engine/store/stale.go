@@ -28,7 +28,7 @@ func (s *Store) EndSeries(ctx context.Context, label, value string, t time.Time)
 	if err != nil {
 		return fail(err)
 	}
-	app := s.db.AppenderV2(ctx)
+	app := s.appender(ctx)
 	for _, l := range last {
 		if err := l.end(app, t.UnixMilli()); err != nil {
 			return fail(errors.Join(err, app.Rollback()))

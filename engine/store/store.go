@@ -58,6 +58,9 @@ type Store struct {
 	end  context.CancelFunc
 	mu   sync.RWMutex // held for reading by every operation
 	gone bool
+
+	commits sync.RWMutex // held for reading by every commit; taken after mu
+	tails   []*Tail      // guarded by commits
 }
 
 // Open opens the store and starts its work in the background, which Close ends. Only one process may have a directory
@@ -104,7 +107,7 @@ func Open(o Options) (*Store, error) {
 		EnableNegativeOffset:     true,
 		Parser:                   s.parser,
 	})
-	s.otlp = newOTLPHandler(o.Logger, registry, db)
+	s.otlp = newOTLPHandler(o.Logger, registry, appendable{s})
 	return s, nil
 }
 
