@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tidegauge/engine/answer"
 	"tidegauge/engine/host"
 	"tidegauge/engine/load"
 	"tidegauge/engine/plan"
+	"tidegauge/engine/verdict"
 )
 
 func newExplain(c *console) *cobra.Command {
@@ -103,6 +105,7 @@ func explain(c *console, p *plan.Plan, t *plan.Test, verbose bool) {
 			fmt.Fprintf(c.out, "  %-10s %.4g%s to %.4g%s over %s\n", s.Phase, s.From, unit, s.To, unit, clock(s.Over))
 		}
 	}
+	explainWarmUp(c, t)
 	explainFaults(c, t)
 	classes := t.Classes
 	if len(classes) == 0 {
@@ -147,6 +150,25 @@ func explainObjectives(c *console, objectives []plan.Objective, verbose bool) {
 	}
 	if len(objectives) == 0 {
 		fmt.Fprintln(c.out, "  no objectives: the run fails if any request fails")
+	}
+}
+
+// explainWarmUp says what of the steady stretch is not judged.
+func explainWarmUp(c *console, t *plan.Test) {
+	if t.Type != plan.Load && t.Type != plan.Soak {
+		return
+	}
+	from, to, ok := verdict.SteadyStretch(t)
+	switch {
+	case !ok:
+		fmt.Fprintln(c.out, "  judged: the whole run, since the load is never steady")
+	case t.WarmUp == nil && to-from < answer.ShortestLooked:
+		fmt.Fprintf(c.out, "  judged: from %s to %s, which is too short to look for a warm-up\n", clock(from), clock(to))
+	case t.WarmUp == nil:
+		fmt.Fprintf(c.out, "  judged: from %s to %s, without the warm-up that is found in it: %s at least, %s at most\n",
+			clock(from), clock(to), clock(answer.Floor(to-from)), clock((to-from)/2))
+	default:
+		fmt.Fprintf(c.out, "  judged: from %s to %s\n", clock(from), clock(to))
 	}
 }
 

@@ -4,12 +4,15 @@ import (
 	"context"
 
 	"tidegauge/engine/answer"
+	"tidegauge/engine/plan"
 	"tidegauge/engine/run"
 )
 
 // answer answers the question of the test's type; nil where it asks none.
-func (e *experiment) answer(_ context.Context, _ run.Result) *answer.Answer {
+func (e *experiment) answer(_ context.Context, _ run.Result, steady *stretch) *answer.Answer {
 	switch e.o.Test.Type {
+	case plan.Load:
+		return loadFigures(steady)
 	default:
 		return nil
 	}

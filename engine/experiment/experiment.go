@@ -352,9 +352,13 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	}
 	// Objectives and answers that ask the store may take their time, but not what the rest of the end needs.
 	judging, done := context.WithTimeout(ctx, endWithin)
-	a := e.answer(judging, result)
+	steady := e.settle(result)
+	a := e.answer(judging, result, steady)
 	e.judge.Answer(a)
 	v := e.judge.Verdict(judging)
+	if e.o.Test.Type == plan.Load {
+		a = e.loadAnswer(result, steady, &v) // of the objectives
+	}
 	done()
 	ctx, done = context.WithTimeout(ctx, endWithin)
 	defer done()

@@ -252,7 +252,9 @@ type Test struct {
 	ExcludeTags []string      // a task with any of them is left out
 	StopTimeout time.Duration // how long running iterations may take to finish at the end
 	Objectives  []Objective   // the plan's and the test's own
-	Faults      []Fault       // in the order of the plan
+	// WarmUp is left out of the steady stretch that is judged, of load and soak tests; nil: it is looked for in what is measured.
+	WarmUp *time.Duration
+	Faults []Fault // in the order of the plan
 }
 
 // Options are the circumstances a plan is read in. The zero Options read no environment.

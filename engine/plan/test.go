@@ -62,6 +62,7 @@ func (d *decoder) test(m member, p *Plan) Test {
 		document.Key("tags", document.Into(&t.Tags, d.tags)),
 		document.Key("exclude_tags", document.Into(&t.ExcludeTags, d.tags)),
 		document.Key("stop_timeout", document.Into(&t.StopTimeout, d.Duration)),
+		document.Key("warm_up", document.Into(&t.WarmUp, d.warmUp)),
 		document.Key("faults", func(n node) { t.Faults = d.faults(n, p) }),
 		document.Key("objectives", func(n node) { t.Objectives = d.objectives(n, p) }),
 	)
@@ -90,6 +91,7 @@ func (d *decoder) test(m member, p *Plan) Test {
 		t.Shape.Model = Closed
 		d.shape(&t, l, users)
 	}
+	d.checkWarmUp(&t, found)
 	if len(p.Classes) > 0 {
 		d.completeTest(&t, p, found, n, l.key != "" && d.Count() == before)
 	}

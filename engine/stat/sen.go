@@ -43,3 +43,28 @@ func SenSlope(x []float64, variance float64) (slope float64, i Interval) {
 	}
 	return quantileOf(slopes, 0.5), i
 }
+
+// mostDrift bounds the values of a drift: more are taken together, since the pairs of them grow with their square.
+const mostDrift = 60
+
+// DriftOf returns how much a series changed from its beginning to its end by Sen's slope, relative to where its line
+// begins, with the interval of the slope, whose variance allows for first-order autocorrelation. It reports false where
+// there are fewer than 10 values or the line does not begin above 0.
+func DriftOf(x []float64) (change float64, i Interval, ok bool) {
+	values, _, warnings := finite(x)
+	if len(values) < 10 {
+		return 0, Interval{}, false
+	}
+	b := blocks(values, min(len(values), mostDrift), meanOf)
+	n := float64(len(b))
+	rho := 0.0
+	if !constant(b) {
+		rho = detrendedLag1(b)
+	}
+	slope, i := SenSlope(b, MannKendall(b, rho).Variance)
+	start := levelOf(b, slope)
+	if !(start > 0) {
+		return 0, Interval{}, false
+	}
+	return slope * n / start, Interval{Low: i.Low * n / start, High: i.High * n / start, Warnings: append(warnings, i.Warnings...)}, true
+}

@@ -62,7 +62,7 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	}
 	var p *Part
 	if j.begin != nil {
-		p = &Part{Name: j.part.name(), From: j.begin.at, To: j.end.at}
+		p = &Part{Name: j.partName(), From: j.begin.at, To: j.end.at}
 	}
 	v := conclude(findings, p, j.final)
 	v.Warnings = warnings

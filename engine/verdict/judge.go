@@ -42,6 +42,12 @@ type Judge struct {
 
 	strain strain // of the generator, over the part
 
+	places   []place       // of the part, in the order of time; the first is its begin
+	spacing  time.Duration // between two places at least
+	latest   time.Time     // of what was consumed
+	warmUp   time.Duration // that was left out
+	unsteady string        // why response times were not steady; empty: nothing is known
+
 	abortedBy *plan.Objective // nil: not aborted
 	abortText string
 	stoppedAt time.Time
@@ -72,7 +78,10 @@ func NewJudge(o Options) *Judge {
 	if o.MaxLateness == 0 {
 		o.MaxLateness = maxLateness(o.Test.Objectives)
 	}
-	return &Judge{o: o, part: partOf(o.Test)}
+	j := &Judge{o: o, part: partOf(o.Test)}
+	j.warmUp = j.part.leaveOut(o.Test.WarmUp)
+	j.spacing = (j.part.end - j.part.begin) / mostPlaces
+	return j
 }
 
 // maxLateness is the default of Options.MaxLateness.
@@ -109,6 +118,7 @@ func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 		j.begin.at = j.start
 	}
 	at := s.Time.Sub(s.Start)
+	j.latest = s.Time
 	inside := j.begin != nil && j.end == nil // the interval that ends with s lies in the part
 	if inside && j.loadEnd == nil {
 		j.slide(s)
@@ -126,6 +136,9 @@ func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 		for _, o := range j.objectives {
 			o.begin.collect(o.Objective, o.sel, s.Total)
 		}
+	}
+	if j.begin != nil && j.loadEnd == nil {
+		j.settle(&placeSource{mark: markAt(s), collect: func(x *sums, o *objective) { x.collect(o.Objective, o.sel, s.Total) }})
 	}
 	if j.begin != nil && j.end == nil || inside {
 		j.strain.add(s.Health.Now)
@@ -162,12 +175,16 @@ func (j *Judge) bind(names *measure.Names) {
 
 // slide hands the interval to the windows, and ends the run when a window with `abort` is missed.
 func (j *Judge) slide(s *measure.Snapshot) {
-	for _, o := range j.objectives {
+	for i, o := range j.objectives {
 		if o.windows == nil {
 			continue
 		}
 		o.windows.cur.collect(o.Objective, o.sel, s.Delta)
-		if missed := o.windows.advance(o.Objective, s.Since, s.Time); missed != nil && o.Abort {
+		missed := o.windows.advance(o.Objective, s.Since, s.Time)
+		if one := o.windows.fresh; one != nil {
+			j.noteWindow(i, o, one, o.windows.pieces[0].from)
+		}
+		if missed != nil && o.Abort {
 			j.abort(o.Objective, windowText(o.Objective, missed, j.start))
 		}
 	}

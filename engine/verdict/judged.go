@@ -17,8 +17,8 @@ import (
 func (j *Judge) objectiveFindings(ctx context.Context, d doubt) []Finding {
 	var all []Finding
 	place := map[string]int{} // of a preset's finding without data, while it has no other
-	for _, o := range j.objectives {
-		f := j.objectiveFinding(ctx, o, d)
+	for i, o := range j.objectives {
+		f := j.objectiveFinding(ctx, i, o, d)
 		f.Objective.Preset = o.Preset
 		if o.Preset == "" || o.Metric != plan.PromQL {
 			all = append(all, f)
@@ -55,7 +55,7 @@ func joined(findings []Finding) string {
 }
 
 // objectiveFinding decides one objective.
-func (j *Judge) objectiveFinding(ctx context.Context, o *objective, d doubt) Finding {
+func (j *Judge) objectiveFinding(ctx context.Context, k int, o *objective, d doubt) Finding {
 	if o.Metric == plan.Figure {
 		return j.figure(o.Objective, d)
 	}
@@ -73,6 +73,7 @@ func (j *Judge) objectiveFinding(ctx context.Context, o *objective, d doubt) Fin
 		}
 	}
 	f.Message = j.message(o, &e)
+	j.doubtSteady(&f, k, o, &e)
 	if o.windows != nil {
 		j.addWindows(&f, o)
 	}

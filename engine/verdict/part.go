@@ -23,6 +23,15 @@ func (p part) name() string {
 	return "whole run"
 }
 
+// leaveOut makes the part begin later by a warm-up that the plan gives, unless nothing of it would be left.
+func (p *part) leaveOut(warmUp *time.Duration) time.Duration {
+	if warmUp == nil || *warmUp >= p.end-p.begin {
+		return 0
+	}
+	p.begin += *warmUp
+	return *warmUp
+}
+
 // partOf returns the part of a test that is judged: of load and soak tests the longest stretch of steady stages, the last
 // of several equally long, else everything.
 func partOf(t *plan.Test) part {
@@ -55,6 +64,14 @@ func partOf(t *plan.Test) part {
 	}
 	best.open = best.end == whole.end
 	return best
+}
+
+// SteadyStretch returns from where to where, in offsets from the start of the run, objectives of a test are judged, what the
+// plan gives as its warm-up left out. It reports false if that is no stretch of steady load.
+func SteadyStretch(t *plan.Test) (from, to time.Duration, ok bool) {
+	p := partOf(t)
+	p.leaveOut(t.WarmUp)
+	return p.begin, p.end, p.steady
 }
 
 // due returns how many arrivals an open shape has between two offsets: the area under its stages.

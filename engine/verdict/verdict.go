@@ -5,6 +5,11 @@
 // and of a shape without a steady stretch, over all of it. When nothing follows the part it lasts until the run's end, so
 // that what was under way when the load ended counts: a target that hangs at the end is not flattered.
 //
+// Of a load or soak test the warm-up is left out, which the plan gives or which was found in the run: LeaveOut makes the part
+// begin at one of up to 128 moments whose state was kept, for objectives of every kind. Where response times were not steady
+// after it (NotSteady) quantiles and means are inconclusive, unless each quarter of the part by itself says the same; what is
+// counted stands.
+//
 // An objective is decided by its value. It fails when the value misses the limit; where the 95% interval of the value
 // includes the limit a warning says so. It is inconclusive only when there are too few samples for the statistic (30 beyond
 // a quantile, 30 in all for a mean or a ratio), unless the whole interval lies on one side of the limit.
@@ -48,6 +53,7 @@ const (
 const (
 	CodeObjective    = "objective"     // an objective was met or missed
 	CodeSamples      = "samples"       // too few samples for an objective
+	CodeNotSteady    = "not_steady"    // response times did not stay where they were, and a quantile or mean depends on when
 	CodeNoData       = "no_data"       // nothing was measured of what an objective speaks of, or at all
 	CodeQuery        = "query"         // a PromQL objective could not be evaluated
 	CodeBooks        = "books"         // the accounts do not balance
@@ -100,7 +106,7 @@ type Window struct {
 
 // Part is the part of the run over which objectives were judged.
 type Part struct {
-	Name string    `json:"name"` // "steady part" or "whole run"
+	Name string    `json:"name"` // "steady part" or "whole run", and the warm-up that was left out
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }

@@ -22,9 +22,26 @@ type windows struct {
 	cur    sums    // what is being collected for the next piece
 	from   time.Time
 
+	tally        // of all windows
+	fresh *tally // of the one that the last advance filled; nil: it filled none
+}
+
+// tally counts what became of windows.
+type tally struct {
 	judged, missed, skipped int
 	worst                   *Window
 	worstMissed             bool
+}
+
+// merge adds the windows of another tally.
+func (t *tally) merge(o *plan.Objective, other *tally) {
+	t.judged += other.judged
+	t.missed += other.missed
+	t.skipped += other.skipped
+	if w := other.worst; w != nil && (t.worst == nil || other.worstMissed && !t.worstMissed ||
+		other.worstMissed == t.worstMissed && worse(o, w.Value, t.worst.Value)) {
+		t.worst, t.worstMissed = w, other.worstMissed
+	}
 }
 
 // piece is one step of a window.
@@ -40,7 +57,7 @@ func newWindows(length time.Duration) *windows {
 // advance closes the interval [since, to], whose sums are in cur. It returns the window that ends there if it is full
 // and misses the objective.
 func (w *windows) advance(o *plan.Objective, since, to time.Time) *Window {
-	if w.from.IsZero() {
+	if w.fresh = nil; w.from.IsZero() {
 		w.from = since
 	}
 	if to.Sub(w.from) < w.step || !to.After(w.from) {
@@ -66,22 +83,18 @@ func (w *windows) judge(o *plan.Objective) *Window {
 	}
 	from, to := w.pieces[0].from, w.pieces[len(w.pieces)-1].to
 	r := evaluate(o, &all, to.Sub(from))
+	w.fresh = &tally{}
+	defer func() { w.merge(o, w.fresh) }()
 	if r.outcome == Inconclusive {
-		w.skipped++
+		w.fresh.skipped = 1
 		return nil
 	}
-	w.judged++
 	this := &Window{From: from, To: to, Value: r.value}
-	missed := r.outcome == Fail
-	if missed {
-		w.missed++
-	}
-	if w.worst == nil || missed && !w.worstMissed || missed == w.worstMissed && worse(o, r.value, w.worst.Value) {
-		w.worst, w.worstMissed = this, missed
-	}
-	if !missed {
+	w.fresh.judged, w.fresh.worst = 1, this
+	if r.outcome != Fail {
 		return nil
 	}
+	w.fresh.missed, w.fresh.worstMissed = 1, true
 	return this
 }
 

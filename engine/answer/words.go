@@ -1,0 +1,57 @@
+package answer
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// seconds writes a length of time for a sentence.
+func seconds(d time.Duration) string {
+	switch {
+	case d < 100*time.Second:
+		return strconv.FormatFloat(math.Round(d.Seconds()*10)/10, 'f', -1, 64) + " s"
+	case d < 100*time.Minute:
+		return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+	}
+	return approximately(d)
+}
+
+// approximately writes how long something takes that is not known well.
+func approximately(d time.Duration) string {
+	h := d.Hours()
+	switch {
+	case d < 100*time.Second:
+		return seconds(d)
+	case h < 2:
+		return fmt.Sprintf("%.0f minutes", d.Minutes())
+	case h < 48:
+		return fmt.Sprintf("%.3g hours", h)
+	case h < 24*1000:
+		return fmt.Sprintf("%.3g days", h/24)
+	}
+	return "more than 1,000 days"
+}
+
+// percent writes a relative change.
+func percent(v float64) string {
+	switch a := 100 * math.Abs(v); {
+	case math.IsInf(v, 0):
+		return "from nothing"
+	case a >= 999.5:
+		return fmt.Sprintf("%+.0f%%", 100*v)
+	case a >= 0.05:
+		return strings.Replace(fmt.Sprintf("%+.3g%%", 100*v), "e+02", "00", 1)
+	}
+	return "0%"
+}
+
+// joinText joins what belongs to one sentence.
+func joinText(parts []string) string {
+	if len(parts) > 3 {
+		parts = append(append([]string{}, parts[:3]...), fmt.Sprintf("%d more", len(parts)-3))
+	}
+	return strings.Join(parts, ", ")
+}
