@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,7 +30,9 @@ func (r *Reading) proc() {
 			r.sockstat(string(text))
 		}
 	}
-	r.Processors = min(r.Processors, cgroupLimit())
+	if text, err := os.ReadFile("/proc/self/cgroup"); err == nil {
+		r.Processors = min(r.Processors, cgroupLimit(string(text), "/sys/fs/cgroup"))
+	}
 }
 
 func parse(text string) float64 {
@@ -94,31 +97,48 @@ func (r *Reading) sockstat(text string) {
 	}
 }
 
-// cgroupLimit returns how many CPUs the cgroups (version 2) above this process allow; infinite without a limit. The tightest
-// counts.
-func cgroupLimit() float64 {
+// cgroupLimit returns how many CPUs the cgroups above a process allow, whose /proc/PID/cgroup it is given, with the folder where
+// cgroups are mounted; infinite without a limit. The tightest counts. It reads both versions: cpu.max, and in the folder of
+// the controller cpu what version 1 has for it; cgroups(7). In a container of version 1 the path is that of the host, but its
+// own group is mounted as the root, which is looked at as well.
+func cgroupLimit(groups, mounted string) float64 {
 	limit := math.Inf(1)
-	text, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return limit
-	}
-	for line := range strings.Lines(string(text)) {
-		group, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		for ok && path.IsAbs(group) {
-			if text, err := os.ReadFile(path.Join("/sys/fs/cgroup", group, "cpu.max")); err == nil {
-				limit = min(limit, parseCPUMax(string(text)))
-			}
+	for line := range strings.Lines(groups) {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, group, _ := strings.Cut(rest, ":")
+		if !path.IsAbs(group) || controllers != "" && !slices.Contains(strings.Split(controllers, ","), "cpu") {
+			continue
+		}
+		root := path.Join(mounted, path.Clean("/"+controllers))
+		for ; ; group = path.Dir(group) {
+			limit = min(limit, quotaIn(path.Join(root, path.Clean(group)), controllers == ""))
 			if group == "/" {
 				break
 			}
-			group = path.Dir(group)
 		}
 	}
 	return limit
 }
 
-// parseCPUMax reads a quota and a period such as "150000 100000"; "max" is none.
-func parseCPUMax(text string) float64 {
+// quotaIn returns the limit of one cgroup.
+func quotaIn(folder string, version2 bool) float64 {
+	names := []string{"cpu.cfs_quota_us", "cpu.cfs_period_us"}
+	if version2 {
+		names = []string{"cpu.max"}
+	}
+	var all []string
+	for _, name := range names {
+		text, err := os.ReadFile(path.Join(folder, name))
+		if err != nil {
+			return math.Inf(1)
+		}
+		all = append(all, string(text))
+	}
+	return parseQuota(strings.Join(all, " "))
+}
+
+// parseQuota reads a quota and a period such as "150000 100000"; "max" (version 2) and -1 (version 1) are none.
+func parseQuota(text string) float64 {
 	f := strings.Fields(text)
 	if len(f) == 2 {
 		if v := parse(f[0]) / parse(f[1]); v > 0 && !math.IsInf(v, 1) {

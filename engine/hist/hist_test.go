@@ -1,6 +1,7 @@
 package hist
 
 import (
+	"iter"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -256,5 +257,42 @@ func TestCountAtMost(t *testing.T) {
 	}
 	if got := constant.CountAtMost(math.NaN()); got != 0 {
 		t.Errorf("at most NaN: %d, want 0", got)
+	}
+}
+
+// TestRecordN: a value n times is the same as n records of it, also where they share a histogram with others.
+func TestRecordN(t *testing.T) {
+	for _, v := range []float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1), MinValue, MinValue / 2, MaxValue, 2 * MaxValue, 0.001, 0.5, 1, 77.7} {
+		for _, n := range []uint64{0, 1, 2, 255, 256, 257, 1000} {
+			one, many := of(0.25, 3), of(0.25, 3)
+			for range n {
+				one.Record(v)
+			}
+			many.RecordN(v, n)
+			if one.Count() != many.Count() || one.Min() != many.Min() || one.Max() != many.Max() || math.Abs(one.Sum()-many.Sum()) > 1e-9*one.Sum() {
+				t.Errorf("%v, %d times: count %d min %v max %v sum %v, want %d %v %v %v",
+					v, n, many.Count(), many.Min(), many.Max(), many.Sum(), one.Count(), one.Min(), one.Max(), one.Sum())
+			}
+			if got, want := slices.Collect(pairs(many)), slices.Collect(pairs(one)); !slices.Equal(got, want) {
+				t.Errorf("%v, %d times: buckets %v, want %v", v, n, got, want)
+			}
+		}
+	}
+	var h Histogram
+	h.RecordN(0.1, 1<<40)
+	h.RecordN(0.2, 1)
+	if h.Count() != 1<<40+1 || h.Quantile(0.5) < 0.0997 || h.Quantile(0.5) > 0.1003 || h.Max() != 0.2 {
+		t.Errorf("count %d, p50 %v, max %v", h.Count(), h.Quantile(0.5), h.Max())
+	}
+}
+
+// pairs are the buckets of a histogram, with what is in them.
+func pairs(h *Histogram) iter.Seq[[2]uint64] {
+	return func(yield func([2]uint64) bool) {
+		for slot, n := range h.all() {
+			if !yield([2]uint64{uint64(slot), n}) {
+				return
+			}
+		}
 	}
 }

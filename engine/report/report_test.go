@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"tidegauge/engine/health"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/protocol"
@@ -83,11 +84,24 @@ func (f *fabricated) snapshot(since time.Time, delta *measure.Totals, users int,
 	f.t.Helper()
 	f.total.Merge(delta)
 	s := &measure.Snapshot{Start: f.start, Time: f.now, Since: since, Final: final, Names: f.names, Total: f.total, Delta: delta,
-		Users: []int{users, 1}, PeakUsers: users + 1, Rate: 40, Failures: f.failures}
+		Users: []int{users, 1}, PeakUsers: users + 1, Rate: 40, Failures: f.failures,
+		Health: measure.Health{Start: f.reading(f.start), Since: f.reading(since), Now: f.reading(f.now)}}
 	for _, sink := range []measure.Sink{f.judge, f.collector} {
 		if err := sink.Consume(context.Background(), s); err != nil {
 			f.t.Error(err)
 		}
+	}
+}
+
+// reading is how the generator did until then: 20% of its two processors, 50% in the 70th second, on a machine half busy.
+func (f *fabricated) reading(at time.Time) *health.Reading {
+	seconds := at.Sub(f.start).Seconds()
+	return &health.Reading{
+		Time: at, Processors: 2, CPUUser: 0.3*seconds + 0.6*min(max(seconds-70, 0), 1), CPUSystem: 0.1 * seconds,
+		MachineBusy: 2 * seconds, MachineAll: 4 * seconds, Resident: 60<<20 + 1e5*seconds, Files: 40 + math.Floor(min(seconds, 60)), FileLimit: 1024,
+		SocketsInUse: 90, SocketsTimeWait: math.Floor(seconds), Goroutines: 80, MaxProcs: 2, GCSeconds: 0.01 * seconds,
+		ScheduleDelays: health.Buckets{Bounds: []float64{0, 0.0001, 0.0004}, Counts: []uint64{uint64(1000 * seconds), uint64(100 * seconds)}},
+		GCPauses:       health.Buckets{Bounds: []float64{0, 0.0002}, Counts: []uint64{uint64(seconds)}},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"tidegauge/engine/health"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/protocol"
@@ -23,6 +24,7 @@ type fakeRun struct {
 
 	failures   []measure.Failure
 	exceptions []measure.Exception
+	health     func(second int) *health.Reading // of the generator; nil: it was not measured
 }
 
 const (
@@ -54,8 +56,13 @@ func (f *fakeRun) snapshot(final bool) {
 	if last := f.now; !last.Equal(f.start) {
 		since = last.Add(-time.Second)
 	}
+	var own measure.Health
+	if f.health != nil {
+		own.Now = f.health(int(f.now.Sub(f.start) / time.Second))
+	}
 	err := f.judge.Consume(context.Background(), &measure.Snapshot{
-		Start: f.start, Time: f.now, Since: since, Final: final, Names: f.names, Total: f.total, Delta: f.delta,
+		Health: own,
+		Start:  f.start, Time: f.now, Since: since, Final: final, Names: f.names, Total: f.total, Delta: f.delta,
 		Users: []int{f.users}, Failures: f.failures, Exceptions: f.exceptions,
 	})
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 	"tidegauge/engine/health"
 )
 
-// When the generator is the limit. 80% is where k6's documentation asks for 20% of the CPU to be left idle, 90% where Locust
-// warns of its own CPU. They are of the processors the generator may use, and say nothing where others use these: with a
+// When the generator is the limit. k6 asks for "at least 20% idle cycles" on its machine, since above it measures longer response
+// times than there are (https://grafana.com/docs/k6/latest/testing-guides/running-large-tests/); Locust warns of "CPU usage
+// above 90%" of the one core that a process of it can use (https://docs.locust.io/en/stable/increasing-request-rate.html).
+// They are of the processors the generator may use, and say nothing where others use these: with a
 // generator held to one CPU of a machine that was wholly busy with other work it used 39% of it at 5,000 requests a second
 // (goroutines waited p99 0.1 ms for a thread, lateness p99 3 ms), and 15% to 27% at 8,000 to 30,000, where goroutines waited
 // p99 75 ms to 370 ms and service times grew from 7 ms to 300 ms, p99. So the wait for a thread is looked at too, with the

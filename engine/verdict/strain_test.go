@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tidegauge/engine/health"
+	"tidegauge/engine/protocol"
 )
 
 // readings are those of a generator that uses so many of its two processors, as does its machine, second by second.
@@ -70,6 +71,53 @@ func TestStrain(t *testing.T) {
 			}
 			if test.warn == "" && warn != "" || !strings.Contains(warn, test.warn) {
 				t.Errorf("warnings %q, want %q", warn, test.warn)
+			}
+		})
+	}
+}
+
+// TestStrainInTheVerdict: a missed objective on speed is no verdict on the target where the generator had too little CPU, its own
+// or a thread to run on; a met one stands, with a warning; and one that speed says nothing of is missed all the same.
+func TestStrainInTheVerdict(t *testing.T) {
+	start := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	reading := func(share float64, wait float64) func(int) *health.Reading {
+		return func(second int) *health.Reading {
+			return &health.Reading{
+				Time: start.Add(time.Duration(second) * time.Second), Processors: 2, CPUUser: 2 * share * float64(second), FileLimit: 1000,
+				ScheduleDelays: health.Buckets{Bounds: []float64{0, wait, wait}, Counts: []uint64{uint64(100 * second), 0}},
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		health    func(int) *health.Reading
+		seconds   float64 // response time; up to 50 ms is allowed
+		failed    int     // of 100
+		outcome   Outcome
+		code      string
+		objective string // what the first one warns of
+		warning   string // of the run
+	}{
+		"enough CPU, missed":          {reading(0.5, 0.001), 0.1, 0, Fail, CodeObjective, "", ""},
+		"enough CPU, met":             {reading(0.5, 0.001), 0.01, 0, Pass, CodeObjective, "", ""},
+		"no CPU left, missed":         {reading(0.96, 0.001), 0.1, 0, Inconclusive, CodeCPU, "missed, but the generator had too little CPU", ""},
+		"no thread to run on, missed": {reading(0.3, 0.05), 0.1, 0, Inconclusive, CodeCPU, "missed, but the generator had too little CPU", ""},
+		"no CPU left, met":            {reading(0.96, 0.001), 0.01, 0, Pass, CodeObjective, "", "the generator used up to 96%"},
+		"no thread to run on, met":    {reading(0.3, 0.05), 0.01, 0, Pass, CodeObjective, "", "its goroutines waited p99"},
+		"no CPU left, failures":       {reading(0.96, 0.001), 0.01, 50, Fail, CodeObjective, "50% of the requests failed, and their times count too", "the generator used up to 96%"},
+		"not measured":                {nil, 0.1, 0, Fail, CodeObjective, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeRun(t, Options{Test: loadTest(p95(0.05), errorRate(0.01))})
+			f.health = test.health
+			v := f.usual(work{n: 100 - test.failed, seconds: test.seconds}, work{n: test.failed, seconds: test.seconds, outcome: protocol.Status})
+			if v.Outcome != test.outcome || v.Code() != test.code {
+				t.Errorf("%s (%s), want %s (%s): %s", v.Outcome, v.Code(), test.outcome, test.code, v.Summary)
+			}
+			if got := strings.Join(v.Objectives()[0].Warnings, "; "); got != test.objective {
+				t.Errorf("the objective warns %q, want %q", got, test.objective)
+			}
+			if got := strings.Join(v.Warnings, "; "); test.warning == "" && got != "" || !strings.Contains(got, test.warning) {
+				t.Errorf("warnings %q, want %q", got, test.warning)
 			}
 		})
 	}
