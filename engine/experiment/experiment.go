@@ -11,12 +11,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.opentelemetry.io/otel/sdk/metric"
 
-	"tidegauge/engine/answer"
 	"tidegauge/engine/document"
 	"tidegauge/engine/event"
 	"tidegauge/engine/fault"
@@ -341,7 +339,6 @@ func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
 
 // finish ends the run's series, judges it, and completes its folder. Outlets are waited for until patience ends.
 func (e *experiment) finish(ctx, patience context.Context, result run.Result, runErr error) (*report.Report, error) {
-	id := e.record.ID()
 	e.ended(result)
 	var kept []error
 	if result.SinkErrors != nil {
@@ -360,27 +357,9 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 		a = e.loadAnswer(result, steady, &v) // of the objectives
 	}
 	done()
-	ctx, done = context.WithTimeout(ctx, endWithin)
-	defer done()
-	e.judged(&v, result.Start)
-	// The answers come after the end of the series: they are what is to be seen of the run from now on.
-	if err := e.lab.Store.EndSeries(ctx, "run", id, time.Now()); err != nil {
-		kept = append(kept, err)
-	}
-	if err := e.telemetry.Finish(ctx, results(&v, a, time.Now())); err != nil {
-		kept = append(kept, err)
-	}
-	if err := e.exporter.Shutdown(ctx); err != nil {
-		kept = append(kept, err)
-	}
+	kept = append(kept, e.conclude(ctx, patience, &v, a, result.Start)...)
 	books := e.lab.Outlets.Flush(patience)
-	for i := range books {
-		b := &books[i]
-		if b.Required = b.Required || slices.Contains(e.required, b.Outlet); b.Required && !b.Complete() {
-			v = v.With(verdict.Finding{Outcome: verdict.Inconclusive, Code: verdict.CodeOutlet, Message: fmt.Sprintf(
-				"outlet %s has to be complete, and is not: %d %s are waiting, %d are lost", b.Outlet, b.Waiting, b.Items(), b.Lost)})
-		}
-	}
+	e.require(books)
 	for _, cause := range causes(kept) {
 		e.collector.Warn(cause)
 	}
@@ -402,33 +381,6 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	return r, errors.Join(runErr, err)
 }
 
-func results(v *verdict.Verdict, a *answer.Answer, at time.Time) telemetry.Results {
-	r := telemetry.Results{Time: at, Verdict: passed(v.Outcome), Objectives: map[string]telemetry.Answer{}}
-	for _, f := range v.Objectives() {
-		r.Objectives[f.Objective.Text] = passed(f.Outcome)
-	}
-	if a == nil {
-		return r
-	}
-	for _, f := range a.Figures {
-		if f.Metric != "" && f.Value != nil {
-			r.Figures = append(r.Figures, telemetry.Figure{Metric: f.Metric, Subject: f.Subject, Value: *f.Value, Low: f.Low, High: f.High})
-		}
-	}
-	return r
-}
-
-func passed(o verdict.Outcome) telemetry.Answer {
-	switch o {
-	case verdict.Pass:
-		return telemetry.Passed
-	case verdict.Fail:
-		return telemetry.Failed
-	default:
-		return telemetry.Undecided
-	}
-}
-
 // overflowWarning returns a warning if not all requests can have series of their own, else "".
 func overflowWarning(names *measure.Names, maxSeries int) string {
 	n := telemetry.Overflow(names, maxSeries)
@@ -441,20 +393,4 @@ func overflowWarning(names *measure.Names, maxSeries int) string {
 	first := names.Requests[len(names.Requests)-n]
 	return fmt.Sprintf("%d of %d request names, from %q of %s on, have no series of their own in the store, only their sum: all would have more than max_series, %d; raise it in the plan, or name fewer requests. This report has every name",
 		n, len(names.Requests), first.Name, first.Class, maxSeries)
-}
-
-// causes returns one line for each thing that went wrong. A full disk, which everything that is written then runs into, is
-// said once and in plain words.
-func causes(errs []error) []string {
-	var lines []string
-	for _, err := range errs {
-		line, _, _ := strings.Cut(err.Error(), "\n")
-		if strings.Contains(line, syscall.ENOSPC.Error()) && !strings.Contains(line, "lost") {
-			line = "the disk of the data directory is full, and part of the series is missing in the store"
-		}
-		if !slices.Contains(lines, line) {
-			lines = append(lines, line)
-		}
-	}
-	return lines
 }

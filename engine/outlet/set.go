@@ -15,6 +15,9 @@ import (
 // metricsEvery is how often the books are written to the store while a run lasts.
 const metricsEvery = 10 * time.Second
 
+// briefly is how long Flush waits at least for the little that comes after Settle, even where that has used up the time.
+const briefly = 2 * time.Second
+
 // SetOptions describe a Set. All but Queues, Within and Notify are needed if there are outlets.
 type SetOptions struct {
 	Outlets  []*Outlet
@@ -23,7 +26,7 @@ type SetOptions struct {
 	Required []string          // names of those without which no run is complete
 	Store    *store.Store
 	Instance string        // the label instance of the metrics
-	Within   time.Duration // how long Flush waits; default 10 s
+	Within   time.Duration // how long Settle and Flush wait, together; default 10 s
 	Notify   func(string)  // told when Flush takes a while; must not block
 }
 
@@ -37,6 +40,7 @@ type Set struct {
 	running bool
 	marks   []Books // at the run's beginning
 	last    time.Time
+	waited  time.Duration // of the run, by Settle
 }
 
 // NewSet returns a set. It starts nothing.
@@ -122,23 +126,48 @@ func (s *Set) Begin(ctx context.Context) {
 	s.write(ctx, false)
 }
 
+// Settle waits until everything measured so far has been sent, as long as the options allow, and returns the accounts of the
+// run. The run goes on: what it came to, which may depend on these accounts, is to be written and sent by Flush.
+func (s *Set) Settle(ctx context.Context) []Books {
+	if s == nil || len(s.lanes) == 0 {
+		return nil
+	}
+	s.flush(ctx, time.Now(), s.o.Within)
+	return s.account()
+}
+
 // Flush ends the run: it waits until everything in the store has been sent, as long as the options allow, and returns the
-// accounts of the run. What is still waiting then is sent by the next process that opens the outlet.
+// accounts of the run. What is still waiting then is sent by the next process that opens the outlet. A lane that has not
+// settled is not waited for as long again.
 func (s *Set) Flush(ctx context.Context) []Books {
 	if s == nil || len(s.lanes) == 0 {
 		return nil
 	}
 	s.mu.Lock()
-	s.running = false
+	within := max(s.o.Within-s.waited, min(s.o.Within, briefly))
+	s.running, s.waited = false, 0
 	s.write(ctx, true)
 	until := s.last
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, s.o.Within)
+	s.flush(ctx, until, within)
+	books := s.account()
+	for _, b := range books {
+		if b.Waiting > 0 && b.Signal == "" {
+			s.o.Notify(fmt.Sprintf("outlet %s: %d samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them", b.Outlet, b.Waiting))
+		}
+	}
+	return books
+}
+
+// flush has the lanes send what there is up to a time, and notes how long that took.
+func (s *Set) flush(ctx context.Context, until time.Time, within time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	begun := time.Now()
 	patience := time.AfterFunc(2*time.Second, func() {
 		for _, b := range s.Books() {
 			if b.Waiting > 0 {
-				s.o.Notify(fmt.Sprintf("outlet %s: %d %s are still to be sent; waiting %v at most", b.Outlet, b.Waiting, b.Items(), s.o.Within))
+				s.o.Notify(fmt.Sprintf("outlet %s: %d %s are still to be sent; waiting %v at most", b.Outlet, b.Waiting, b.Items(), within))
 			}
 		}
 	})
@@ -148,13 +177,19 @@ func (s *Set) Flush(ctx context.Context) []Books {
 		flushing.Go(func() { lane.Flush(ctx, until) })
 	}
 	flushing.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running {
+		s.waited += time.Since(begun)
+	}
+}
+
+// account returns the accounts of the run.
+func (s *Set) account() []Books {
 	books := s.Books()
 	for i := range books {
 		if i < len(s.marks) {
 			books[i] = books[i].since(&s.marks[i])
-		}
-		if w := books[i].Waiting; w > 0 && books[i].Signal == "" {
-			s.o.Notify(fmt.Sprintf("outlet %s: %d samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them", books[i].Outlet, w))
 		}
 	}
 	return books
