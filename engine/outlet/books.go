@@ -101,7 +101,10 @@ func loadState(file, name string) (state, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		now := time.Now().UnixMilli()
 		s := state{Outlet: name, Cursor: now, Counted: now}
-		return s, s.save(file) // now, so that a run that is killed at once is sent by the next process
+		if err := s.save(file); err != nil { // now, so that a run that is killed at once is sent by the next process
+			return state{}, fmt.Errorf("opening outlet %s: %w", name, err)
+		}
+		return s, nil
 	}
 	if err != nil {
 		return state{}, fmt.Errorf("reading how far outlet %s has come: %w", name, err)
@@ -125,7 +128,7 @@ func (s *state) save(file string) error {
 		err = renameio.WriteFile(file, append(text, '\n'), 0o644, renameio.WithTempDir(filepath.Dir(file)))
 	}
 	if err != nil {
-		return fmt.Errorf("writing how far outlet %s has come: %w", s.Outlet, err)
+		return fmt.Errorf("writing how far it has come: %w", err)
 	}
 	return nil
 }
