@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/store"
+	"tidegauge/exporters/internal/client"
 )
 
 func noEnv(string) (string, bool) { return "", false }
@@ -153,4 +155,34 @@ func TestOptionsAreDocumented(t *testing.T) {
 // samplesOf returns the books of outlets of samples.
 func samplesOf(books []outlet.Books) []outlet.Books {
 	return slices.DeleteFunc(slices.Clone(books), func(b outlet.Books) bool { return b.Signal != "" })
+}
+
+// TestREADMEAddresses: every --out that README.md shows names an outlet, and headers of tenants become headers.
+func TestREADMEAddresses(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenants := 0
+	shown := regexp.MustCompile(`(?m)^tidegauge (?:run|serve) .*--out '?([^'\s]+)`).FindAllSubmatch(text, -1)
+	for _, one := range shown {
+		spec, err := ParseSpec(string(one[1]), "README.md")
+		if err != nil {
+			t.Errorf("%s: %v", one[1], err)
+			continue
+		}
+		if err := Check([]Spec{spec}, "", noEnv); err != nil {
+			t.Errorf("%s: %v", one[1], err)
+		}
+		a, err := client.Parse(spec.Address, "histograms", "org", "bucket")
+		if err != nil {
+			continue // not one of HTTP
+		}
+		if v := a.Headers.Get("X-Scope-OrgID") + a.Headers.Get("THANOS-TENANT"); v == "team-a" {
+			tenants++
+		}
+	}
+	if len(shown) < 9 || tenants != 3 {
+		t.Errorf("%d addresses are shown, %d of them with a tenant", len(shown), tenants)
+	}
 }

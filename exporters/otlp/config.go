@@ -41,8 +41,9 @@ func signals() []signal { return []signal{metricsSignal(), tracesSignal(), logsS
 func (s signal) word() string { return strings.ToLower(s.name) }
 
 // taken returns the signals that an address is for: those that its option names, else that of its path, else all; but of
-// servers that are known by their path to be stores of metrics only that.
-func taken(t *target, address string) ([]signal, error) {
+// servers that are known by their path to be stores of metrics only that. Without an address it goes by the variables: that
+// for all signals is read likewise, and a signal that has one of its own is sent; where only such are set, no other one is.
+func taken(t *target, address string, env getenv) ([]signal, error) {
 	var list []signal
 	if text, ok := t.Options["signals"]; ok {
 		for word := range strings.SplitSeq(text, ",") {
@@ -54,25 +55,50 @@ func taken(t *target, address string) ([]signal, error) {
 		}
 		return list, nil
 	}
-	if t.grpc || address == "" {
+	if address == "" {
+		return named(env), nil
+	}
+	if t.grpc {
 		return signals(), nil
 	}
-	u, err := url.Parse(address)
+	return byPath(address), nil
+}
+
+// named returns the signals that the variables name an endpoint for; all where they name none.
+func named(env getenv) []signal {
+	common, _ := env(prefix + "ENDPOINT")
+	var list []signal
+	for _, s := range signals() {
+		variable, endpoint := env.lookup(s, "ENDPOINT")
+		_, protocol := env.lookup(s, "PROTOCOL")
+		if variable == prefix+s.name+"_ENDPOINT" || endpoint != "" && (protocol == "grpc" || slices.Contains(byPath(common), s)) {
+			list = append(list, s)
+		}
+	}
+	if len(list) == 0 {
+		return signals()
+	}
+	return list
+}
+
+// byPath returns the signals that an HTTP server takes, by the path of its address.
+func byPath(address string) []signal {
+	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil {
-		return nil, errors.New("reading the address") // it was read already
+		return signals() // what is wrong with it is said where it is used
 	}
 	path := strings.TrimRight(u.Path, "/")
 	for _, s := range signals() {
 		if strings.HasSuffix(path, s.path) {
-			return []signal{s}, nil
+			return []signal{s}
 		}
 	}
 	for _, end := range []string{"/api/v1/otlp", "/otlp", "/opentelemetry"} { // Prometheus, Mimir, VictoriaMetrics
 		if strings.HasSuffix(path, end) {
-			return []signal{metricsSignal()}, nil
+			return []signal{metricsSignal()}
 		}
 	}
-	return signals(), nil
+	return signals()
 }
 
 // prefix is what the variables of an OTLP exporter begin with.

@@ -56,7 +56,7 @@ func New(address string, get func(string) (string, bool), self Self) (*Destinati
 	if err != nil {
 		return nil, err
 	}
-	list, err := taken(first, address)
+	list, err := taken(first, address, env)
 	if err != nil {
 		return nil, err
 	}
