@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tidegauge/cmd/tidegauge/internal/app"
+	"tidegauge/engine/document"
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
@@ -300,7 +301,7 @@ func (f *runFlags) writeJSON(r *report.Report, out io.Writer) error {
 	return nil
 }
 
-// locustDuration is a flag that takes Go's durations and, as Locust does, a bare number of seconds.
+// locustDuration is a flag that takes durations as plans have them and, as Locust does, a bare number of seconds.
 type locustDuration time.Duration
 
 // String returns "" for 0, so that help shows no default that is not one.
@@ -314,12 +315,12 @@ func (d *locustDuration) String() string {
 func (d *locustDuration) Type() string { return "duration" }
 
 func (d *locustDuration) Set(text string) error {
-	v, err := time.ParseDuration(text)
+	v, err := document.ParseDuration(text)
 	if err != nil {
 		v, err = time.ParseDuration(text + "s")
 	}
 	if err != nil || v < 0 {
-		return fmt.Errorf("%q is not a length of time: write 300s, 20m or 1h30m", text)
+		return fmt.Errorf("%q is not a length of time: write 300s, 20m, 1h30m or 30d", text)
 	}
 	*d = locustDuration(v)
 	return nil

@@ -53,7 +53,7 @@ process could not send to the outlets is sent now, and so is what is scraped.`,
 		},
 	}
 	s.register(cmd.Flags())
-	cmd.Flags().VarP(&s.retention, "retention", "", "how long series are kept, as 720h (default: the configuration's, 15 days)")
+	cmd.Flags().VarP(&s.retention, "retention", "", "how long series are kept, as 30d (default: the configuration's, 15 days)")
 	cmd.Flags().StringArrayVar(&s.allowHooks, "allow-hook", nil, "a command or URL that may undo what a run that was killed has left broken, as 'docker start redis'; repeatable")
 	return cmd
 }
