@@ -76,7 +76,7 @@ type demoVariant struct {
 // variantOf returns that of a test which takes long, or finds nothing in a service that is well.
 func variantOf(test string) demoVariant {
 	return map[string]demoVariant{
-		"stress":   {flags: []string{"-workers", "4", "-work", "8ms"}},
+		"stress":   {test: "stress_short", flags: []string{"-workers", "4", "-work", "8ms"}},
 		"spike":    {flags: []string{"-workers", "4", "-work", "16ms"}},
 		"soak":     {test: "soak_short", flags: []string{"-leak-per-second", "1048576"}},
 		"recovery": {test: "recovery_short"},

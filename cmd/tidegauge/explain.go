@@ -79,6 +79,42 @@ func hostText(o *host.Options) string {
 
 func explain(c *console, p *plan.Plan, t *plan.Test, verbose bool) {
 	needs := load.NeedsOf(&t.Shape)
+	if t.Search != nil && !t.Search.Steps() {
+		explainSearch(c, t)
+	} else {
+		explainShape(c, t, &needs)
+	}
+	explainWarmUp(c, t)
+	explainFaults(c, t)
+	classes := t.Classes
+	if len(classes) == 0 {
+		for i := range p.Classes {
+			classes = append(classes, p.Classes[i].Name)
+		}
+	}
+	fmt.Fprintf(c.out, "  user classes: %s\n", strings.Join(classes, ", "))
+	explainObjectives(c, t.Objectives, verbose)
+}
+
+// explainSearch says what a search may take.
+func explainSearch(c *console, t *plan.Test) {
+	s := t.Search
+	fmt.Fprintf(c.out, "\ntest %s (%s), at most %s\n", t.Name, t.Type, clock(s.Budget))
+	unit := " users"
+	if t.Shape.Model == plan.Open {
+		unit = "/s"
+	}
+	fmt.Fprintf(c.out, "  search for the highest load that meets the objectives, from %.4g%s to %.4g%s, within %.2g%%\n", s.From, unit, s.To, unit, 100*s.Width)
+	fmt.Fprintf(c.out, "  trials of %v after a warm-up of %v, at most %d and those that confirm, each followed by a cool-down\n", s.Trial, s.WarmUp, s.Trials)
+	if t.Shape.Model == plan.Open {
+		fmt.Fprintf(c.out, "  open model: at most %.0f iterations, were all of the time spent at the highest load, by at most %s at once\n",
+			s.To*s.Budget.Seconds(), plural(t.Shape.MaxUsers, "user"))
+	} else {
+		fmt.Fprintf(c.out, "  closed model: at most %s at once\n", plural(int(s.To), "user"))
+	}
+}
+
+func explainShape(c *console, t *plan.Test, needs *load.Needs) {
 	fmt.Fprintf(c.out, "\ntest %s (%s), %s\n", t.Name, t.Type, clock(needs.Duration))
 	switch t.Shape.Model {
 	case plan.Open:
@@ -105,16 +141,9 @@ func explain(c *console, p *plan.Plan, t *plan.Test, verbose bool) {
 			fmt.Fprintf(c.out, "  %-10s %.4g%s to %.4g%s over %s\n", s.Phase, s.From, unit, s.To, unit, clock(s.Over))
 		}
 	}
-	explainWarmUp(c, t)
-	explainFaults(c, t)
-	classes := t.Classes
-	if len(classes) == 0 {
-		for i := range p.Classes {
-			classes = append(classes, p.Classes[i].Name)
-		}
+	if t.Search != nil {
+		fmt.Fprintln(c.out, "  a step test: it ends with the first step that misses an objective")
 	}
-	fmt.Fprintf(c.out, "  user classes: %s\n", strings.Join(classes, ", "))
-	explainObjectives(c, t.Objectives, verbose)
 }
 
 // explainObjectives takes the parts of a preset together.

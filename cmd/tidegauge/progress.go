@@ -39,6 +39,8 @@ type progress struct {
 	updates chan []string // lines to show; of a live display only the latest matter
 	writing sync.WaitGroup
 
+	trial atomic.Pointer[string] // of a search: what is tried now
+
 	recent    []measure.Sum
 	lengths   []time.Duration
 	p95       []float64
@@ -116,6 +118,14 @@ func terminalWidth(f *os.File) int {
 	return 80
 }
 
+// tell shows a line about the trial of a search that begins. Safe for concurrent use.
+func (p *progress) tell(line string) {
+	p.trial.Store(&line)
+	if !p.live {
+		p.show(line)
+	}
+}
+
 // Consume implements measure.Sink.
 func (p *progress) Consume(_ context.Context, s *measure.Snapshot) error {
 	if length := s.Time.Sub(s.Since); length > 0 {
@@ -175,7 +185,7 @@ func (p *progress) state(s *measure.Snapshot) state {
 }
 
 func (p *progress) line(s *measure.Snapshot) {
-	due := !p.started || s.Final || s.PhaseID != p.lastPhase || s.Time.Sub(p.lastPlain) >= plainEvery-100*time.Millisecond
+	due := !p.started || s.Final || s.PhaseID != p.lastPhase && p.trial.Load() == nil || s.Time.Sub(p.lastPlain) >= plainEvery-100*time.Millisecond
 	if !due {
 		return
 	}
@@ -212,6 +222,9 @@ func (p *progress) draw(s *measure.Snapshot) {
 		fmt.Sprintf("  response time  p50 %s   p95 %s   p99 %s   max %s   (last %d s)",
 			latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), latency(&st.now, 1), recentSpan),
 		"  p95 " + sparkline(p.p95[max(0, len(p.p95)-(width-8)):]),
+	}
+	if trial := p.trial.Load(); trial != nil {
+		lines = append(lines, "  "+*trial)
 	}
 	for i := range lines {
 		lines[i] = cutTo(lines[i], width)

@@ -207,7 +207,7 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 		}
 	})
 	show.start()
-	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped})
+	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped, Tell: show.tell})
 	show.stop()
 	release()
 	if csv != nil {

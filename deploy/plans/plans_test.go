@@ -62,7 +62,8 @@ func TestPayments(t *testing.T) {
 	}{
 		{"load", plan.Load, plan.Closed, time.Minute, []string{"PaymentUser", "MixedUser"}},
 		{"rate", plan.Load, plan.Open, time.Minute, []string{"PaymentUser"}},
-		{"stress", plan.Stress, plan.Open, 100 * time.Second, []string{"SpikeUser"}},
+		{"stress", plan.Stress, plan.Open, 30 * time.Minute, []string{"SpikeUser"}},
+		{"stress_short", plan.Stress, plan.Open, 2 * time.Minute, []string{"SpikeUser"}},
 		{"spike", plan.Spike, plan.Open, 74 * time.Second, []string{"SpikeUser"}},
 		{"soak", plan.Soak, plan.Closed, 2 * time.Hour, []string{"PaymentUser", "MixedUser"}},
 		{"soak_short", plan.Soak, plan.Closed, 100 * time.Second, []string{"PaymentUser", "MixedUser"}},

@@ -87,6 +87,7 @@ type Trial struct {
 	Stage    string        `json:"stage"`            // growth, search, confirming
 	Reason   string        `json:"reason,omitempty"` // which objective broke first, or what the generator ran out of
 	Rate     float64       `json:"rate"`             // finished requests per second
+	Goodput  float64       `json:"goodput"`          // of those, the ones answered well
 	P50      float64       `json:"p50"`
 	P95      float64       `json:"p95"`
 	P99      float64       `json:"p99"`

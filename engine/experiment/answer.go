@@ -13,6 +13,11 @@ func (e *experiment) answer(_ context.Context, _ run.Result, steady *stretch) *a
 	switch e.o.Test.Type {
 	case plan.Load:
 		return loadFigures(steady)
+	case plan.Stress:
+		if e.explorer == nil { // a shape that was given
+			return nil
+		}
+		return e.explorer.answer()
 	default:
 		return nil
 	}

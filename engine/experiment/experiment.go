@@ -99,6 +99,7 @@ type Options struct {
 	Seed  uint64          // of everything random; 0: the plan's, or a new one, which the report names
 	Sinks []measure.Sink  // beside the lab's own, called after them
 	Stop  <-chan struct{} // when closed, the run ends gracefully
+	Tell  func(string)    // given a line about each trial of a search as it begins; must return at once; nil: nobody wants to know
 }
 
 // Run makes the load of a test, breaks what the test has faults for, keeps what it measures and judges it. It returns when all
@@ -172,7 +173,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	}
 	mend := e.startFaults(ctx)
 	defer mend() // also after a panic
-	result, err := run.Do(ctx, run.Options{
+	load := run.Options{
 		Shape:       o.Test.Shape,
 		Mix:         mix,
 		Recorder:    measure.New(mix.Names(), measure.Options{Log: true, Health: health.NewSampler().Read}),
@@ -181,7 +182,13 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		StopTimeout: o.Test.StopTimeout,
 		Stop:        e.stop,
 		Started:     e.started,
-	})
+	}
+	explored, err := e.explore(ctx, &load)
+	if err != nil {
+		return nil, errors.Join(err, record.Close())
+	}
+	result, err := run.Do(ctx, load)
+	explored()
 	mend()
 	close(ran)
 	endScraping()
@@ -210,6 +217,7 @@ type experiment struct {
 	tcp       map[string]*tcp.Proxy
 	web       map[string]*webfault.Proxy
 	timeline  *fault.Timeline // nil: the test has no faults
+	explorer  *explorer       // nil: the load is the plan's
 	started   chan time.Time  // receives when the load begins
 
 	endOnce sync.Once

@@ -114,6 +114,9 @@ func dump(p *Plan) string {
 		for _, st := range s.Stages {
 			line("  %-10s %g to %g over %v", st.Phase, st.From, st.To, st.Over)
 		}
+		if x := t.Search; x != nil {
+			line("  search at %v: %g to %g add %g, trial %v after %v, budget %v, width %g, %d trials", x.Pos, x.From, x.To, x.Add, x.Trial, x.WarmUp, x.Budget, x.Width, x.Trials)
+		}
 		for _, o := range t.Objectives {
 			line("  objective %s", o.Text)
 		}

@@ -55,7 +55,7 @@ func (p *Plan) Override(name string, o Overrides) (*Test, error) {
 	}
 	problems := p.unknownWords(&t)
 	if len(errs)+len(problems) == 0 {
-		problems = p.complete(&t)
+		problems = append(p.complete(&t), t.searchProblems()...)
 	}
 	for _, problem := range problems {
 		errs = append(errs, fmt.Errorf("%s: %s", flagOf(problem.key), problem.message))
@@ -75,7 +75,7 @@ func flagOf(key string) string {
 		return "--" + key
 	case "exclude_tags":
 		return "--exclude-tags"
-	case "faults":
+	case "faults", "search":
 		return "--run-time"
 	}
 	return key
@@ -96,6 +96,11 @@ func (o *Overrides) shape(t *Test) error {
 		if o.RunTime == 0 {
 			return nil
 		}
+		if t.Search != nil && !t.Search.Steps() {
+			search := *t.Search
+			search.Budget, s.Stages[0].Over, t.Search = o.RunTime, o.RunTime, &search
+			return nil
+		}
 		return s.last(o.RunTime)
 	}
 	users, spawn, duration := o.Users, o.SpawnRate, s.Duration()
@@ -111,6 +116,7 @@ func (o *Overrides) shape(t *Test) error {
 		duration = o.RunTime
 	}
 	*s = Shape{Pos: s.Pos, Model: Closed, Stages: spawned(float64(users), spawn, duration)}
+	t.Search = nil
 	return nil
 }
 

@@ -255,6 +255,8 @@ type Test struct {
 	// WarmUp is left out of the steady stretch that is judged, of load and soak tests; nil: it is looked for in what is measured.
 	WarmUp *time.Duration
 	Faults []Fault // in the order of the plan
+	// Search is that of a stress test that finds its load itself; Shape is then how far it may go. nil: it does not.
+	Search *Search
 }
 
 // Options are the circumstances a plan is read in. The zero Options read no environment.

@@ -10,6 +10,9 @@ import (
 // keyMetrics is the preset that is all others.
 const keyMetrics = "key-metrics"
 
+// presetMemory is the preset that is a trend.
+const presetMemory = "memory"
+
 // preset is an objective that needs no PromQL: text as the plan could have it, or the same question to each kind of server
 // that shows an answer.
 type preset struct {
@@ -39,7 +42,7 @@ func presets() []preset {
 			{"Python process", `(rate(process_cpu_seconds_total{$jobs}[$range]) and on (job, instance) python_info{$jobs}) < 0.8`},
 			{"container", `sum by (job, instance, namespace, pod, container, name) (rate(container_cpu_usage_seconds_total{$jobs,container!="POD"}[$range])) / max by (job, instance, namespace, pod, container, name) (max_over_time(container_spec_cpu_quota{$jobs}[$range]) / max_over_time(container_spec_cpu_period{$jobs}[$range])) < 0.8`},
 		}},
-		{name: "memory", meaning: "trend of the memory in use over the time judged", limit: "growth < 10%", unit: "ratio", sources: []presetSource{
+		{name: presetMemory, meaning: "trend of the memory in use over the time judged", limit: "growth < 10%", unit: "ratio", sources: []presetSource{
 			// What the regression line grows by over the part, in relation to the mean; a process of less than 256 MiB is
 			// measured against those, since it grows by megabytes when it warms up.
 			{"process", growth(`process_resident_memory_bytes{$jobs}[$range]`)},
@@ -113,6 +116,22 @@ func (d *decoder) preset(n node, p *Plan) []Objective {
 	}
 	return objectives
 }
+
+// Resources returns what presets ask of servers that limits of theirs are known for, whether they are objectives or not: which
+// of them is nearest its limit says what a target runs out of. Trends are none: they need more time than a trial.
+func (p *Plan) Resources() []Objective {
+	var found []Objective
+	all := presets()
+	for i := range all {
+		if all[i].text == "" && all[i].name != presetMemory {
+			found = append(found, all[i].objectives(Pos{}, p.ServerJobs())...)
+		}
+	}
+	return found
+}
+
+// Trend reports whether an objective is about what grows over the time judged: a trial is too short to tell.
+func (o *Objective) Trend() bool { return o.Preset == presetMemory && o.Metric == PromQL }
 
 // jobs returns the jobs that presets ask: if the plan scrapes none, none in particular.
 func (d *decoder) jobs(p *Plan) []string {

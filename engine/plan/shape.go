@@ -43,6 +43,8 @@ type load struct {
 	duration time.Duration
 	length   *member // the test's duration, if given
 	spawn    float64 // users: how many are started per second; 0: not given
+	stress   bool    // the test's type
+	search   *Search // that the load asks for; nil: none
 }
 
 // stages reads a load in any of its forms.
@@ -112,10 +114,35 @@ func (l *load) ramp(n node) []Stage {
 	if _, ok := found["to"]; !ok && known {
 		l.d.Wrong(n, "to is missing, expected a ramp {from, to}, a spike {base, peak, rise, hold, fall, before, after}, steps {start, add, every, steps} or a list of stages")
 	}
+	if l.stress && l.length == nil {
+		return l.searched(n, found, known, from, to)
+	}
 	if !l.needsDuration() {
 		return nil
 	}
 	return []Stage{{from, to, l.duration, slope(from, to)}}
+}
+
+// searched is a ramp without a duration: loads between which the capacity is searched. The stage says how far it may go.
+func (l *load) searched(n node, found map[string]member, known bool, from, to float64) []Stage {
+	for _, key := range []string{"from", "to"} {
+		if _, ok := found[key]; !ok {
+			if known && key == "from" {
+				l.d.Wrong(n, "from is missing, expected the lowest load to try, such as {from: 50/s, to: 2000/s}, or a duration, for a ramp")
+			}
+			return nil
+		}
+	}
+	switch {
+	case from <= 0:
+		l.d.Wrong(found["from"].Value, "a search cannot begin at %g, expected more than 0", from)
+	case from >= to:
+		l.d.Wrong(n, "the search goes from %g to %g, expected a highest load above the lowest", from, to)
+	default:
+		l.search = newSearch(from, to)
+		return []Stage{{from, to, l.search.Budget, phaseSearch}}
+	}
+	return nil
 }
 
 func slope(from, to float64) string {
@@ -195,6 +222,13 @@ func (l *load) steps(n node) []Stage {
 			l.d.Wrong(found["every"].Value, "the duration has %d steps of this length, expected at most %d", count, maxStages/2)
 			return nil
 		}
+	}
+	whole := count
+	if _, ok := found["steps"]; !ok {
+		whole = int(l.duration / every) // one that is cut short tells nothing
+	}
+	if l.stress && start > 0 && add > 0 && whole > 0 {
+		l.search = newStepTest(start, add, whole, every)
 	}
 	var stages []Stage
 	for i := range count {
@@ -299,6 +333,13 @@ func cut(stages []Stage, after time.Duration, whole bool) []Stage {
 func defaultMaxUsers(stages []Stage, timeout time.Duration) int {
 	const least, most = 10, 1000
 	return int(min(max(math.Ceil(peakOf(stages)*timeout.Seconds()), least), most))
+}
+
+// defaultSearchUsers is the same for a search: as many as there are if every iteration of the highest load takes a second, so
+// that it is the target and not their number that limits.
+func defaultSearchUsers(s *Search) int {
+	const least, most = 1000, 10000
+	return int(min(max(math.Ceil(s.To), least), most))
 }
 
 func peakOf(stages []Stage) float64 {

@@ -46,13 +46,14 @@ func (d *decoder) test(m member, p *Plan) Test {
 	t := Test{Pos: d.Pos(m.Key), Name: m.Key.Value, Type: Load, StopTimeout: DefaultStopTimeout}
 	l := load{d: d, test: n}
 	var process string
-	var arrivals, users node
+	var arrivals, users, search node
 	found, known := d.Mapping(n, "a test",
 		document.Key("type", document.Into((*string)(&t.Type), func(n node) (string, bool) { return d.Choice(n, "type", types) })),
 		document.Key("arrivals", func(n node) { arrivals = n }),
 		document.Key("users", func(n node) { users = n }),
 		document.Key("spawn_rate", document.Into(&l.spawn, d.perSecond)),
 		document.Key("duration", document.Into(&l.duration, d.Positive)),
+		document.Key("search", func(n node) { search = n }),
 		document.Key("max_users", document.Into(&t.Shape.MaxUsers, d.Whole(1, maxUsers))),
 		document.Key("arrival_process", document.Into(&process, func(n node) (string, bool) {
 			return d.Choice(n, "arrival process", []string{"regular", "poisson"})
@@ -72,6 +73,7 @@ func (d *decoder) test(m member, p *Plan) Test {
 	if length, ok := found["duration"]; ok {
 		l.length = &length
 	}
+	l.stress = t.Type == Stress
 	t.Shape.Poisson = process == "poisson"
 	before := d.Count()
 	switch l.key = d.ExactlyOne(n, found, known, "arrivals", "users"); l.key {
@@ -79,7 +81,7 @@ func (d *decoder) test(m member, p *Plan) Test {
 		l.amount = d.Rate
 		d.meaningless(found, "the number of users follows from the arrivals; max_users bounds it", "spawn_rate")
 		t.Shape.Model = Open
-		d.shape(&t, l, arrivals)
+		d.shape(&t, &l, arrivals)
 	case "users":
 		l.amount = d.users
 		d.meaningless(found, "the users make the load as fast as they are answered", "max_users", "arrival_process")
@@ -89,7 +91,15 @@ func (d *decoder) test(m member, p *Plan) Test {
 			d.meaningless(found, "the stages say how fast users start", "spawn_rate")
 		}
 		t.Shape.Model = Closed
-		d.shape(&t, l, users)
+		d.shape(&t, &l, users)
+	}
+	if _, ok := found["search"]; ok {
+		if t.Search == nil || t.Search.Steps() {
+			d.meaningless(found, "only a test of type stress whose load is {from, to}, without a duration, searches", "search")
+		} else {
+			d.search(search, t.Search)
+			t.Shape.Stages[0].Over = t.Search.Budget
+		}
 	}
 	d.checkWarmUp(&t, found)
 	if len(p.Classes) > 0 {
@@ -107,7 +117,7 @@ func (d *decoder) meaningless(found map[string]member, why string, keys ...strin
 	}
 }
 
-func (d *decoder) shape(t *Test, l load, n node) {
+func (d *decoder) shape(t *Test, l *load, n node) {
 	t.Shape.Pos = d.Pos(n)
 	before := d.Count()
 	stages := l.stages(n)
@@ -115,6 +125,9 @@ func (d *decoder) shape(t *Test, l load, n node) {
 		return
 	}
 	t.Shape.Stages = slices.DeleteFunc(stages, func(s Stage) bool { return s.Over == 0 && s.From == s.To })
+	if t.Search = l.search; t.Search != nil {
+		t.Search.Pos = t.Shape.Pos
+	}
 }
 
 // problem is something about a test as a whole.
@@ -166,7 +179,11 @@ func (p *Plan) completeUsers(t *Test, taking []*UserClass) []problem {
 	}
 	s := &t.Shape
 	if s.Model == Open && s.MaxUsers == 0 {
-		s.MaxUsers = min(defaultMaxUsers(s.Stages, p.Target.Timeout), rows)
+		if t.Search != nil {
+			s.MaxUsers = min(defaultSearchUsers(t.Search), rows)
+		} else {
+			s.MaxUsers = min(defaultMaxUsers(s.Stages, p.Target.Timeout), rows)
+		}
 	}
 	if s.peakUsers() <= rows {
 		return nil
@@ -217,19 +234,10 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 	if len(problems) == 0 && whole {
 		problems = p.complete(t)
 	}
-	for _, problem := range problems {
-		at := n
-		if m, ok := found[problem.key]; ok {
-			at = m.Value
-			if problem.item >= 0 && problem.item < len(at.Content) {
-				at = document.Follow(at.Content[problem.item], document.Indexed(at.Path, problem.item))
-			}
-		}
-		d.Wrong(at, "%s", problem.message)
-	}
-	if len(problems) > 0 {
+	if d.problems(problems, found, n); len(problems) > 0 {
 		return
 	}
+	before := d.Count()
 	requests := p.requests(t)
 	for i := range t.Objectives {
 		o := &t.Objectives[i]
@@ -248,6 +256,27 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 		}
 	}
 	t.Objectives = withoutRepeated(append(t.Objectives, own...))
+	if whole && d.Count() == before {
+		problems := t.searchProblems()
+		if d.Count() > 0 { // the objectives that seem to be missing may be among the mistakes
+			problems = slices.DeleteFunc(problems, func(x problem) bool { return x.key == "type" })
+		}
+		d.problems(problems, found, n)
+	}
+}
+
+// problems reports what is wrong with a test where the plan says it.
+func (d *decoder) problems(problems []problem, found map[string]member, n node) {
+	for _, problem := range problems {
+		at := n
+		if m, ok := found[problem.key]; ok {
+			at = m.Value
+			if problem.item >= 0 && problem.item < len(at.Content) {
+				at = document.Follow(at.Content[problem.item], document.Indexed(at.Path, problem.item))
+			}
+		}
+		d.Wrong(at, "%s", problem.message)
+	}
 }
 
 // Duration returns how long the shape lasts.

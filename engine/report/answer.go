@@ -99,10 +99,11 @@ func trialTable(t *text, trials []answer.Trial) {
 		return
 	}
 	columns := []column{{head: "  load"}, {head: "stage"}, {head: "outcome"}, {head: "rate"}, {head: "p95"}, {head: "failed"}, {head: "broke first", optional: true}}
+	const others = 62 // columns that the ones before take, about
 	for i := range trials {
 		x := &trials[i]
 		for k, cell := range []string{
-			"  " + verdict.Format(x.Load, ""), x.Stage, x.Outcome, verdict.Format(x.Rate, "1/s"), short(x.P95), verdict.Format(x.Failures, "ratio"), clean(x.Reason),
+			"  " + verdict.Format(x.Load, ""), x.Stage, x.Outcome, verdict.Format(x.Rate, "1/s"), short(x.P95), verdict.Format(x.Failures, "ratio"), cut(clean(x.Reason), max(t.width-others, 12)),
 		} {
 			columns[k].cells = append(columns[k].cells, cell)
 		}

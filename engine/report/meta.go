@@ -53,6 +53,8 @@ func shapeText(s *plan.Shape) string {
 		}
 		length := verdict.FormatDuration(st.Over)
 		switch {
+		case st.Phase == "search":
+			parts = append(parts, "search from "+amount(st.From)+" to "+amount(st.To)+" in at most "+length)
 		case st.Over == 0:
 			parts = append(parts, "jump to "+amount(st.To))
 		case st.From == st.To:

@@ -25,16 +25,26 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 		return conclude([]Finding{{Outcome: Inconclusive, Code: CodeNoData, Message: "the run ended before anything was measured"}}, nil, nil)
 	}
 	var findings []Finding
-	for _, check := range []func() *Finding{
+	checks := []func() *Finding{
 		j.books, j.generator, j.broken, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed, j.answered,
-	} {
+	}
+	if j.searches() {
+		checks = []func() *Finding{j.books, j.broken, j.unreachable, j.nothing, j.excepted, j.answered}
+		if j.answer == nil {
+			checks = append(checks, j.stopped)
+		}
+	}
+	for _, check := range checks {
 		if f := check(); f != nil {
 			findings = append(findings, *f)
 		}
 	}
 	doubt := j.doubtOf(findings)
 	j.strain.finish()
-	busy := j.strain.cpu(j.o.MaxLateness)
+	busy := ""
+	if !j.searches() {
+		busy = j.strain.cpu(j.o.MaxLateness)
+	}
 	if busy != "" && doubt.speed == "" {
 		doubt.speed = cpuDoubt
 	}
@@ -133,14 +143,34 @@ func (j *Judge) books() *Finding {
 
 // answered finds what the answer to the test's question means for the run.
 func (j *Judge) answered() *Finding {
-	if j.answer == nil || j.answer.Standing == answer.Good {
+	if j.answer == nil || j.answer.Standing == answer.Good && !j.searches() {
 		return nil
 	}
 	outcome := Fail
-	if j.answer.Standing == answer.Undecided {
-		outcome = Inconclusive
+	switch j.answer.Standing {
+	case answer.Good:
+		outcome = Pass
+	case answer.Undecided:
+		if outcome = Inconclusive; j.suffices() {
+			outcome = Pass
+		}
 	}
 	return &Finding{Outcome: outcome, Code: j.answer.Code, Message: j.answer.Text}
+}
+
+// suffices reports whether a search found enough before it came to its end: a lower bound that meets every objective on the
+// capacity, of which there is one.
+func (j *Judge) suffices() bool {
+	asked := false
+	for _, o := range j.objectives {
+		if o.Figure != catalog.Capacity && o.Figure != catalog.CapacityUsers {
+			continue
+		}
+		if asked = true; j.figure(o.Objective, doubt{}).Outcome != Pass {
+			return false
+		}
+	}
+	return asked && j.searches() && j.answer.Code != answer.CodeInterrupted
 }
 
 // generator finds that requests failed for want of something of our own.

@@ -106,6 +106,10 @@ func (j *Judge) Stopped(at time.Time) { j.stoppedAt = at }
 // does not carry makes it inconclusive.
 func (j *Judge) Answer(a *answer.Answer) { j.answer = a }
 
+// searches reports whether the test finds its load itself. Then loads that are too much belong to it: its objectives are the
+// criteria of its trials, but for those on figures of the answer.
+func (j *Judge) searches() bool { return j.o.Test.Search != nil }
+
 // FaultFailed tells the judge that a fault of the test could not be started or undone.
 func (j *Judge) FaultFailed(why string) { j.faults = append(j.faults, why) }
 
@@ -160,16 +164,19 @@ func markAt(s *measure.Snapshot) *mark {
 
 // bind resolves what the objectives select.
 func (j *Judge) bind(names *measure.Names) {
-	j.objectives = make([]*objective, len(j.o.Test.Objectives))
+	j.objectives = []*objective{}
 	for i := range j.o.Test.Objectives {
 		o := &objective{Objective: &j.o.Test.Objectives[i]}
+		if j.searches() && o.Metric != plan.Figure {
+			continue // it is one of the trials
+		}
 		if o.Metric != plan.PromQL && o.Metric != plan.Figure {
 			o.sel = selectNames(o.Objective, names)
 			if o.For > 0 {
 				o.windows = newWindows(o.For)
 			}
 		}
-		j.objectives[i] = o
+		j.objectives = append(j.objectives, o)
 	}
 }
 

@@ -30,6 +30,12 @@
 // The same holds when the generator used more than 90% of its processors over 5 s of the part, or its goroutines waited for a
 // thread for longer than it may be late, since what it measures then includes its own waiting: but that can only make times
 // longer and rates lower, so a run that met its objectives all the same has passed, with a warning.
+//
+// A test that finds its load itself (a search for the capacity, a step test) is judged by its answer: its objectives are the
+// criteria of its trials (see Trial), of which some have to miss them, and so neither they nor what an overload does to
+// the generator's schedule are findings on the run. It passes when the search came to its end, fails when the lowest load is too
+// much already, and is inconclusive when the budget, the generator or a person ended it, unless what it found until then meets
+// an objective on the capacity.
 package verdict
 
 import (
