@@ -64,11 +64,11 @@ func TestPayments(t *testing.T) {
 		{"rate", plan.Load, plan.Open, time.Minute, []string{"PaymentUser"}},
 		{"stress", plan.Stress, plan.Open, 30 * time.Minute, []string{"SpikeUser"}},
 		{"stress_short", plan.Stress, plan.Open, 2 * time.Minute, []string{"SpikeUser"}},
-		{"spike", plan.Spike, plan.Open, 74 * time.Second, []string{"SpikeUser"}},
+		{"spike", plan.Spike, plan.Open, 114 * time.Second, []string{"SpikeUser"}},
 		{"soak", plan.Soak, plan.Closed, 2 * time.Hour, []string{"PaymentUser", "MixedUser"}},
 		{"soak_short", plan.Soak, plan.Closed, 100 * time.Second, []string{"PaymentUser", "MixedUser"}},
 		{"recovery", plan.Recovery, plan.Open, 6 * time.Minute, []string{"PaymentUser"}},
-		{"recovery_short", plan.Recovery, plan.Open, 110 * time.Second, []string{"PaymentUser"}},
+		{"recovery_short", plan.Recovery, plan.Open, 116 * time.Second, []string{"PaymentUser"}},
 	} {
 		got, err := p.Test(test.name)
 		if err != nil {

@@ -55,3 +55,23 @@ func joinText(parts []string) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// precisely writes seconds for a sentence, to three digits, however short.
+func precisely(v float64) string {
+	switch {
+	case v < 1e-3 && v > 0:
+		return fmt.Sprintf("%.3g µs", v*1e6)
+	case v < 1 && v > 0:
+		return fmt.Sprintf("%.3g ms", v*1e3)
+	case v >= 100:
+		return durationOf(v).Round(time.Second).String()
+	}
+	return fmt.Sprintf("%.3g s", v)
+}
+
+func durationOf(seconds float64) time.Duration {
+	return time.Duration(min(seconds, 1e9) * float64(time.Second))
+}
+
+// share writes a ratio.
+func share(v float64) string { return fmt.Sprintf("%.3g%%", 100*v) }

@@ -9,7 +9,7 @@ import (
 )
 
 // answer answers the question of the test's type; nil where it asks none.
-func (e *experiment) answer(_ context.Context, _ run.Result, steady *stretch) *answer.Answer {
+func (e *experiment) answer(ctx context.Context, result run.Result, steady *stretch) *answer.Answer {
 	switch e.o.Test.Type {
 	case plan.Load:
 		return loadFigures(steady)
@@ -18,6 +18,10 @@ func (e *experiment) answer(_ context.Context, _ run.Result, steady *stretch) *a
 			return nil
 		}
 		return e.explorer.answer()
+	case plan.Recovery:
+		return e.recovery(ctx, result)
+	case plan.Spike:
+		return e.spike(ctx, result)
 	default:
 		return nil
 	}

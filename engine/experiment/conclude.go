@@ -56,7 +56,7 @@ func results(v *verdict.Verdict, a *answer.Answer, at time.Time) telemetry.Resul
 		return r
 	}
 	for _, f := range a.Figures {
-		if f.Metric != "" && f.Value != nil {
+		if f.Metric != "" && f.Value != nil && !f.Censored {
 			r.Figures = append(r.Figures, telemetry.Figure{Metric: f.Metric, Subject: f.Subject, Value: *f.Value, Low: f.Low, High: f.High})
 		}
 	}

@@ -218,6 +218,7 @@ type experiment struct {
 	web       map[string]*webfault.Proxy
 	timeline  *fault.Timeline // nil: the test has no faults
 	explorer  *explorer       // nil: the load is the plan's
+	faults    []report.Fault  // what became of them
 	started   chan time.Time  // receives when the load begins
 
 	endOnce sync.Once

@@ -209,5 +209,6 @@ func (e *experiment) broke(start time.Time) {
 		}
 		rows = append(rows, row)
 	}
+	e.faults = rows
 	e.collector.Faults(rows)
 }

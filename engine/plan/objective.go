@@ -172,18 +172,35 @@ func (d *decoder) promQLText(n node) string {
 		d.Wrong(n, "the expression compares nothing, expected a comparison such as max(up) == 1")
 		return ""
 	}
+	d.checkPromQL(n, sampleOf(text), 0)
+	return text
+}
+
+// checkPromQL reports a mistake in an expression which the text of n begins with after so many bytes.
+func (d *decoder) checkPromQL(n node, expr string, before int) {
 	if d.options.CheckPromQL == nil {
-		return text
+		return
 	}
-	if err := d.options.CheckPromQL(sampleOf(text)); err != nil {
-		offset := 0
+	if err := d.options.CheckPromQL(expr); err != nil {
+		offset := before
 		var placed interface{ Offset() int }
 		if errors.As(err, &placed) {
 			offset = placed.Offset()
 		}
-		d.WrongAt(n, min(max(offset, 0), len(text)), "%s", document.OneLine(err.Error()))
+		d.WrongAt(n, min(max(offset-before, 0), len(n.Value)), "%s", document.OneLine(err.Error()))
 	}
-	return text
+}
+
+// replicas reads an expression without a comparison.
+func (d *decoder) replicas(n node) (string, bool) {
+	text, ok := d.Scalar(n, `an expression such as sum(kube_deployment_status_replicas_ready{deployment="payments"})`)
+	if !ok {
+		return "", false
+	}
+	// What is checked has a comparison at its top.
+	count := d.Count()
+	d.checkPromQL(n, "("+text+") >= 0", 1)
+	return text, d.Count() == count
 }
 
 // promQLIgnored is where an operator of PromQL compares no values: in strings and selectors.

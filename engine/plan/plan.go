@@ -256,7 +256,8 @@ type Test struct {
 	WarmUp *time.Duration
 	Faults []Fault // in the order of the plan
 	// Search is that of a stress test that finds its load itself; Shape is then how far it may go. nil: it does not.
-	Search *Search
+	Search   *Search
+	Replicas string // of a spike test: PromQL of how many replicas serve the load; empty: nobody knows
 }
 
 // Options are the circumstances a plan is read in. The zero Options read no environment.

@@ -65,10 +65,14 @@ func (d *decoder) test(m member, p *Plan) Test {
 		document.Key("stop_timeout", document.Into(&t.StopTimeout, d.Duration)),
 		document.Key("warm_up", document.Into(&t.WarmUp, d.warmUp)),
 		document.Key("faults", func(n node) { t.Faults = d.faults(n, p) }),
+		document.Key("replicas", document.Into(&t.Replicas, d.replicas)),
 		document.Key("objectives", func(n node) { t.Objectives = d.objectives(n, p) }),
 	)
 	if _, ok := found["faults"]; !ok && known && t.Type == Recovery {
 		d.Wrong(n, "faults is missing, expected what the target is to recover from: faults: [{at: 2m, for: 20s, tcp: database, cut: true}]")
+	}
+	if t.Type != Spike {
+		d.meaningless(found, "how fast replicas follow the load is a question of tests of type spike", "replicas")
 	}
 	if length, ok := found["duration"]; ok {
 		l.length = &length

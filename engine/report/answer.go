@@ -43,10 +43,15 @@ func figureTable(t *text, figures []answer.Figure) {
 	}
 	columns := []column{{}, {}, {head: "95% interval", optional: true}}
 	var notes []string
+	subjects := map[string]bool{}
+	for i := range figures {
+		subjects[figures[i].Subject] = true
+	}
+	delete(subjects, "")
 	for i := range figures {
 		f := &figures[i]
 		name := clean(f.Title)
-		if f.Subject != "" {
+		if f.Subject != "" && len(subjects) > 1 {
 			name += " (" + clean(f.Subject) + ")"
 		}
 		columns[0].cells = append(columns[0].cells, "  "+name)

@@ -151,6 +151,9 @@ func (r *Report) objectives(t *text) {
 	var notes []string
 	if p := r.Verdict.Part; p != nil {
 		notes = []string{fmt.Sprintf("%s, %s to %s", p.Name, clock(p.From.Sub(r.Start).Seconds()), clock(p.To.Sub(r.Start).Seconds()))}
+		for _, gap := range p.Without {
+			notes = append(notes, fmt.Sprintf("without %s to %s", clock(gap.From.Sub(r.Start).Seconds()), clock(gap.To.Sub(r.Start).Seconds())))
+		}
 	}
 	t.heading("Objectives", notes...)
 	names := column{head: ""}

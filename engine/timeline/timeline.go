@@ -40,21 +40,26 @@ type Timeline struct {
 // Good and Failed: what would have become of them nobody knows.
 type Bucket struct {
 	Good, Failed, Cut uint64
-	Dropped           uint64         // iterations that never started; they are no requests
-	Response          hist.Histogram // of the good ones, from the intended start, seconds
-	Failures          hist.Histogram // of the failed ones, from the send (service time), seconds
-	Slices            []Slice        // by request, as far as they are told apart
-	began, ended      int64          // requests sent and ended in the bucket's time, whenever they were meant to start
+	Dropped           uint64                // iterations that never started; they are no requests
+	Response          hist.Histogram        // of the good ones, from the intended start, seconds
+	Failures          hist.Histogram        // of the failed ones, from the send (service time), seconds
+	Slices            []Slice               // by request, as far as they are told apart
+	Checks            []measure.CheckTotals // by check of the names; of what ended in the bucket's time, to an interval of the recorder
+	began, ended      int64                 // requests sent and ended in the bucket's time, whenever they were meant to start
 }
 
 // Slice is the part of a bucket that one request has.
 type Slice struct {
 	Good, Failed uint64
 	Response     hist.Histogram // of the good ones, seconds
+	Failures     hist.Histogram // of the failed ones, from the send, seconds
 }
 
 // Requests returns how many requests of the bucket have an outcome.
 func (b *Bucket) Requests() uint64 { return b.Good + b.Failed }
+
+// Sent returns how many requests were sent in the bucket's time, whenever they were meant to start.
+func (b *Bucket) Sent() uint64 { return uint64(max(b.began, 0)) }
 
 // New returns an empty timeline.
 func New(o Options) *Timeline {
@@ -73,6 +78,7 @@ func New(o Options) *Timeline {
 // Consume implements measure.Sink. The recorder must have been asked for a Log. It returns no error.
 func (t *Timeline) Consume(_ context.Context, s *measure.Snapshot) error {
 	t.start, t.end, t.names = s.Start, s.Time, s.Names
+	t.check(s)
 	if s.Log == nil {
 		return nil
 	}
@@ -83,6 +89,25 @@ func (t *Timeline) Consume(_ context.Context, s *measure.Snapshot) error {
 		t.at(due).Dropped++
 	}
 	return nil
+}
+
+// check adds what an interval has of checks. Their results are known by interval only, which is enough to tell that one fails
+// where others hold.
+func (t *Timeline) check(s *measure.Snapshot) {
+	if s.Delta == nil || len(s.Delta.Checks) == 0 || !s.Time.After(s.Since) {
+		return
+	}
+	t.at(s.Since.Add(s.Time.Sub(s.Since) / 2)).addChecks(s.Delta.Checks)
+}
+
+func (b *Bucket) addChecks(checks []measure.CheckTotals) {
+	for len(b.Checks) < len(checks) {
+		b.Checks = append(b.Checks, measure.CheckTotals{})
+	}
+	for i, c := range checks {
+		b.Checks[i].Passed += c.Passed
+		b.Checks[i].Failed += c.Failed
+	}
 }
 
 func (t *Timeline) add(e *measure.Entry) {
@@ -112,6 +137,7 @@ func (t *Timeline) add(e *measure.Entry) {
 		b.Failures.Record(e.Service.Seconds())
 		if slice != nil {
 			slice.Failed++
+			slice.Failures.Record(e.Service.Seconds())
 		}
 	}
 }
@@ -153,6 +179,7 @@ func (b *Bucket) merge(o *Bucket) {
 	b.ended += o.ended
 	b.Response.Merge(&o.Response)
 	b.Failures.Merge(&o.Failures)
+	b.addChecks(o.Checks)
 	for len(b.Slices) < len(o.Slices) {
 		b.Slices = append(b.Slices, Slice{})
 	}
@@ -161,6 +188,7 @@ func (b *Bucket) merge(o *Bucket) {
 		b.Slices[i].Good += s.Good
 		b.Slices[i].Failed += s.Failed
 		b.Slices[i].Response.Merge(&s.Response)
+		b.Slices[i].Failures.Merge(&s.Failures)
 	}
 }
 

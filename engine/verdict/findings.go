@@ -24,6 +24,7 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	if j.final == nil {
 		return conclude([]Finding{{Outcome: Inconclusive, Code: CodeNoData, Message: "the run ended before anything was measured"}}, nil, nil)
 	}
+	j.leaveOutDisturbed()
 	var findings []Finding
 	checks := []func() *Finding{
 		j.books, j.generator, j.broken, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed, j.answered,
@@ -73,6 +74,12 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	var p *Part
 	if j.begin != nil {
 		p = &Part{Name: j.partName(), From: j.begin.at, To: j.end.at}
+		if j.undisturbed != nil && len(j.undisturbed.out) > 0 {
+			p.Name = "undisturbed part"
+			for _, s := range j.undisturbed.out {
+				p.Without = append(p.Without, Gap{j.start.Add(s.From), j.start.Add(min(s.To, j.finalTime.Sub(j.start)))})
+			}
+		}
 	}
 	v := conclude(findings, p, j.final)
 	v.Warnings = warnings
@@ -305,6 +312,9 @@ func (j *Judge) dropped() *Finding {
 		now, was := j.end.account.iterations, j.begin.account.iterations
 		b.Dropped, b.Intended = now.Dropped-was.Dropped, now.Intended-was.Intended
 	}
+	if j.left != nil { // what a fault or a surge made of the work is the test's answer
+		b.Dropped, b.Intended = j.left.books.Dropped, j.left.books.Intended
+	}
 	if b.Intended == 0 || float64(b.Dropped) <= shortfall*float64(b.Intended) {
 		return nil
 	}
@@ -343,19 +353,23 @@ func (j *Judge) stopped() *Finding {
 		"the run was ended after %s of %s", FormatDuration(at.Sub(j.start)), FormatDuration(j.o.Test.Shape.Duration()))}
 }
 
-// failed judges a run whose plan names no objectives.
 // failed finds that requests failed and no objective says how many may. Objectives on times alone would pass a target that
 // fails fast.
 func (j *Judge) failed() *Finding {
-	f := j.final
+	f, none := j.final, "no request failed"
+	failed, finished := f.failed, f.finished
+	if j.left != nil { // a fault is there to make requests fail
+		all := &j.left.sums[len(j.objectives)]
+		failed, finished, none = all.failed, all.finished, "no request failed outside of what was disturbed on purpose"
+	}
 	switch {
 	case f.finished == 0 || j.unreachable() != nil || j.generator() != nil:
 		return nil
-	case f.failed > 0 && !slices.ContainsFunc(j.objectives, judgesFailures):
+	case failed > 0 && !slices.ContainsFunc(j.objectives, judgesFailures):
 		return &Finding{Outcome: Fail, Code: CodeFailures, Message: fmt.Sprintf(
-			"%s of %s failed, and no objective says how many may: add one such as error_rate < 1%%", FormatCount(f.failed), requests(f.finished))}
+			"%s of %s failed, and no objective says how many may: add one such as error_rate < 1%%", FormatCount(failed), requests(finished))}
 	case len(j.objectives) == 0:
-		return &Finding{Outcome: Pass, Code: CodeNoObjectives, Message: "no request failed, but the plan names no objectives to judge speed by",
+		return &Finding{Outcome: Pass, Code: CodeNoObjectives, Message: none + ", but the plan names no objectives to judge speed by",
 			Warnings: []string{"add objectives to the plan, such as p95 < 500ms"}}
 	}
 	return nil
@@ -418,6 +432,9 @@ func summary(v *Verdict, a *account) string {
 			all += " (no data: " + joined(missing) + ")"
 		}
 		length := v.Part.To.Sub(v.Part.From)
+		for _, gap := range v.Part.Without {
+			length -= gap.To.Sub(gap.From)
+		}
 		return fmt.Sprintf("%s over %s (%s); %s, %s failed", all, FormatDuration(length.Round(100*time.Millisecond)), v.Part.Name,
 			requests(a.finished), Format(float64(a.failed)/float64(a.finished), "ratio"))
 	}

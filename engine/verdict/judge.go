@@ -48,6 +48,10 @@ type Judge struct {
 	warmUp   time.Duration // that was left out
 	unsteady string        // why response times were not steady; empty: nothing is known
 
+	undisturbed *undisturbed  // nil: the objectives are judged over the part as a whole
+	left        *stretchOfRun // of that, once it is known
+	leftLength  time.Duration
+
 	abortedBy *plan.Objective // nil: not aborted
 	abortText string
 	stoppedAt time.Time
@@ -78,7 +82,7 @@ func NewJudge(o Options) *Judge {
 	if o.MaxLateness == 0 {
 		o.MaxLateness = maxLateness(o.Test.Objectives)
 	}
-	j := &Judge{o: o, part: partOf(o.Test)}
+	j := &Judge{o: o, part: partOf(o.Test), undisturbed: undisturbedOf(o.Test)}
 	j.warmUp = j.part.leaveOut(o.Test.WarmUp)
 	j.spacing = (j.part.end - j.part.begin) / mostPlaces
 	return j
@@ -126,6 +130,9 @@ func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 	inside := j.begin != nil && j.end == nil // the interval that ends with s lies in the part
 	if inside && j.loadEnd == nil {
 		j.slide(s)
+	}
+	if inside && j.undisturbed != nil {
+		j.undisturbed.add(s, j.objectives)
 	}
 	if inside {
 		if j.loadEnd == nil && (at >= j.part.end || s.Final) {
@@ -199,7 +206,7 @@ func (j *Judge) slide(s *measure.Snapshot) {
 
 // watch ends the run when an objective with `abort` and without windows is missed beyond doubt so far.
 func (j *Judge) watch(s *measure.Snapshot) {
-	if s.Final || j.abortedBy != nil {
+	if s.Final || j.abortedBy != nil || j.undisturbed != nil && s.Time.Sub(j.start) > j.undisturbed.quiet {
 		return
 	}
 	for _, o := range j.objectives {

@@ -65,7 +65,7 @@ func (j *Judge) objectiveFinding(ctx context.Context, k int, o *objective, d dou
 	if o.Metric == plan.PromQL {
 		return j.promQL(ctx, o.Objective)
 	}
-	e := evaluate(o.Objective, &o.end, j.loadEnd.at.Sub(j.begin.at))
+	e := evaluate(o.Objective, &o.end, j.judgedLength())
 	f := Finding{Outcome: e.outcome, Code: e.code, Objective: e.result(o.Objective)}
 	if e.outcome != Inconclusive {
 		if w := e.straddles(o.Objective); w != "" {
@@ -163,8 +163,13 @@ func (j *Judge) promQL(ctx context.Context, o *plan.Objective) Finding {
 		return f
 	}
 	// A range leaves its left end out, where the first sample of the part is; stores count in milliseconds.
-	length := j.end.at.Sub(j.begin.sampled) + 2*time.Millisecond
-	left, right, held, err := j.o.Querier.Compare(ctx, expand(o.PromQL, j.o.Run, length), j.end.at)
+	from, to := j.begin.sampled, j.end.at
+	if o.Preset != "" && j.undisturbed != nil && len(j.undisturbed.out) > 0 {
+		quiet := j.undisturbed.longest(to.Sub(j.start))
+		from, to = j.start.Add(quiet.From), j.start.Add(quiet.To)
+	}
+	length := to.Sub(from) + 2*time.Millisecond
+	left, right, held, err := j.o.Querier.Compare(ctx, expand(o.PromQL, j.o.Run, length), to)
 	if err != nil {
 		f.Message = fmt.Sprintf("%s: %v", o.Text, err)
 		return f

@@ -10,6 +10,13 @@
 // after it (NotSteady) quantiles and means are inconclusive, unless each quarter of the part by itself says the same; what is
 // counted stands.
 //
+// Recovery and spike tests disturb a target on purpose. Their objectives say what is to hold when it is well: they are judged
+// over the run without its disturbances, each from its beginning until the target was back (Disturbed), or until the next one or
+// the end where it did not come back. What may happen meanwhile is said by objectives with `for`, whose windows slide over all of
+// the run, and by objectives on the figures of the answer, as recovery_time < 30s. An objective with `abort` and without `for`
+// ends such a run only before the first disturbance. PromQL is asked over
+// the whole run, that of presets over the longest stretch without a disturbance.
+//
 // An objective is decided by its value. It fails when the value misses the limit; where the 95% interval of the value
 // includes the limit a warning says so. It is inconclusive only when there are too few samples for the statistic (30 beyond
 // a quantile, 30 in all for a mean or a ratio), unless the whole interval lies on one side of the limit.
@@ -112,7 +119,14 @@ type Window struct {
 
 // Part is the part of the run over which objectives were judged.
 type Part struct {
-	Name string    `json:"name"` // "steady part" or "whole run", and the warm-up that was left out
+	Name    string    `json:"name"` // "steady part", "whole run" or "undisturbed part", and the warm-up that was left out
+	From    time.Time `json:"from"`
+	To      time.Time `json:"to"`
+	Without []Gap     `json:"without,omitempty"` // what of it was left out: faults or surges, until the target was back
+}
+
+// Gap is a stretch of the run that was left out.
+type Gap struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }

@@ -1,0 +1,419 @@
+package answer
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"tidegauge/engine/catalog"
+	"tidegauge/engine/stat"
+)
+
+// The codes of answers to what a fault or a surge did.
+const (
+	CodeMetastable   = "metastable"    // it did not come back at the load that it bore before
+	CodeNotRecovered = "not_recovered" // it did not come back while it was watched
+	CodeTooShort     = "too_short"     // whether it came back is not known: it was watched too shortly
+	CodeNoBaseline   = "no_baseline"   // there is nothing that it could come back to
+	CodeNoFault      = "no_fault"      // no fault came to be
+)
+
+// Recovery answers whether a target fails fast and comes back. The stretches are the parts of the run that the faults disturbed.
+func Recovery(d Disturbed) (*Answer, []Stretch) {
+	a := &Answer{Question: "Does it fail fast and come back?"}
+	r, episodes := d.analysis()
+	if len(episodes) == 0 {
+		a.Standing, a.Code, a.Text = Undecided, CodeNoFault, "No fault of the test was in force: there was nothing to recover from."
+		return a, nil
+	}
+	a.conclude(episodes)
+	var clauses []string
+	for i := range episodes {
+		x := &episodes[i]
+		clauses = append(clauses, r.clause(x))
+		a.warn(x.spike.Warnings...)
+		if x.outcome != unknown {
+			a.warn(r.partialWarnings(x)...)
+			a.warn(r.stormWarning(x)...)
+		}
+	}
+	a.Text = headline(episodes, "fault") + " " + strings.Join(clauses, " ")
+	a.Figures = append(combined(episodes, r.recoveryFigures), overall(episodes)...)
+	a.Charts = r.charts(episodes)
+	return a, r.disturbed(episodes)
+}
+
+// warn adds warnings, each once.
+func (a *Answer) warn(all ...string) {
+	for _, w := range all {
+		if !slices.Contains(a.Warnings, w) {
+			a.Warnings = append(a.Warnings, w)
+		}
+	}
+}
+
+// conclude sets the standing: the worst of the episodes.
+func (a *Answer) conclude(episodes []episode) {
+	has := func(o outcome) bool {
+		return slices.ContainsFunc(episodes, func(x episode) bool { return x.outcome == o })
+	}
+	switch {
+	case has(metastable):
+		a.Standing, a.Code = Bad, CodeMetastable
+	case has(lost):
+		a.Standing, a.Code = Bad, CodeNotRecovered
+	case has(unknown):
+		a.Standing, a.Code = Undecided, CodeNoBaseline
+	case has(short):
+		a.Standing, a.Code = Undecided, CodeTooShort
+	default:
+		a.Standing = Good
+	}
+}
+
+// headline says what became of all of it.
+func headline(episodes []episode, what string) string {
+	count := func(o ...outcome) int {
+		n := 0
+		for i := range episodes {
+			if slices.Contains(o, episodes[i].outcome) {
+				n++
+			}
+		}
+		return n
+	}
+	n, every := len(episodes), "the "+what
+	if n > 1 {
+		every = fmt.Sprintf("each of %d %ss", n, what)
+	}
+	switch {
+	case count(metastable, lost) > 0 && n > 1:
+		return fmt.Sprintf("It did not come back after %d of %d %ss.", count(metastable, lost), n, what)
+	case count(metastable, lost) > 0:
+		return "It did not come back after the " + what + "."
+	case count(unknown) > 0:
+		return "Whether it came back is not known."
+	case count(short) > 0:
+		return "Whether it came back for good is not known."
+	case count(unaffected) == n:
+		return "It took " + every + " without a sign."
+	}
+	return "It came back after " + every + "."
+}
+
+// clause says what became of the target in one episode.
+func (r *run) clause(x *episode) string {
+	s := &x.spike
+	name := strings.ToUpper(x.Subject[:min(1, len(x.Subject))]) + x.Subject[min(1, len(x.Subject)):]
+	switch x.outcome {
+	case unknown:
+		return fmt.Sprintf("%s: %s.", name, x.why)
+	case unaffected:
+		return fmt.Sprintf("%s did not show.", name)
+	}
+	text := name + " showed at once"
+	if s.Detected.After >= r.width {
+		text = fmt.Sprintf("%s showed after %s", name, precisely(s.Detected.After.Seconds()))
+	}
+	if !s.Affected {
+		text = name + " showed only after it had ended"
+	}
+	switch x.failing {
+	case stat.FailsFast:
+		text += ", requests failed fast (p95 " + precisely(x.failures.P95.Seconds()) + ")"
+	case stat.Hangs:
+		text += ", requests hung until their timeout"
+	case stat.FailsMixed:
+		text += fmt.Sprintf(", requests failed neither fast nor by their timeout (p50 %s, p95 %s)", precisely(x.failures.P50.Seconds()), precisely(x.failures.P95.Seconds()))
+	}
+	if n := len(x.breaker.Trips); n > 0 {
+		text += fmt.Sprintf(", a circuit breaker seems to have opened %s", times(n))
+	}
+	switch x.outcome {
+	case recovered:
+		text += fmt.Sprintf(", and it was back %s after the end", precisely(s.Recovered.After.Seconds()))
+	case metastable:
+		text += fmt.Sprintf(", and %s after the end, at the usual load, it was still not back: a metastable state", precisely(s.Recovered.After.Seconds()))
+	case lost:
+		text += fmt.Sprintf(", and %s after the end it was not back", precisely(s.Recovered.After.Seconds()))
+	default:
+		text += fmt.Sprintf(", and it was watched for only %s after the end, with no %s of it good", precisely(s.Recovered.After.Seconds()), precisely(hold.Seconds()))
+	}
+	return text + "."
+}
+
+func times(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return fmt.Sprintf("%d times", n)
+}
+
+// stormWarning tells of requests that multiplied on their way.
+func (r *run) stormWarning(x *episode) []string {
+	const storm = 1.5
+	if n := x.spike.Amplification; n >= storm {
+		return []string{fmt.Sprintf("%s: a retry storm: the target counted up to %.1f times as many requests as were meant to be made, by what is usual", x.Subject, n)}
+	}
+	return nil
+}
+
+// recoveryFigures are those of one fault.
+func (r *run) recoveryFigures(x *episode) []Figure {
+	s := &x.spike
+	if x.outcome == unknown {
+		return []Figure{{Title: "time to recover", Metric: catalog.RecoveryTime, Subject: x.Subject, Unit: "s", Text: x.why}}
+	}
+	detected := Figure{Title: "time to detect", Metric: catalog.DetectionTime, Unit: "s", Text: "it did not show"}
+	if s.Affected {
+		detected.Value, detected.Text = new(s.Detected.After.Seconds()), ""
+	}
+	all := []Figure{detected}
+	if x.failures.Count > 0 {
+		all = append(all, Figure{Title: "time to fail, p95", Value: new(x.failures.P95.Seconds()), Unit: "s", Text: howText(x)})
+	}
+	all = append(all, r.breakerFigures(x)...)
+	all = append(all, r.returnFigures(x)...)
+	all = append(all,
+		Figure{Title: "requests failed", Value: new(s.Failed), Unit: "1"})
+	if s.Unsent > 0 {
+		all = append(all, Figure{Title: "requests not sent", Value: new(s.Unsent), Unit: "1", Text: "no user was free for them; they count as failed in the availability"})
+	}
+	if s.Amplification > 0 {
+		all = append(all, Figure{Title: "requests that the target counted", Value: new(s.Amplification), Unit: "ratio", Text: "at most, by those that were meant to be made, as usual before: retries on the way make more"})
+	}
+	return all
+}
+
+func howText(x *episode) string {
+	switch x.failing {
+	case stat.FailsFast:
+		return "it fails fast"
+	case stat.Hangs:
+		return "it hangs"
+	}
+	return fmt.Sprintf("half of them within %s", precisely(x.failures.P50.Seconds()))
+}
+
+// returnFigures are those of the way back, of faults and surges alike.
+func (r *run) returnFigures(x *episode) []Figure {
+	s := &x.spike
+	back := fmt.Sprintf("back is: for %v at least %s good and p95 at most %s", hold, share(s.Band.SuccessFloor(s.Band.Rate)), precisely(s.Band.LatencyCeiling))
+	if math.IsNaN(s.Band.LatencyCeiling) {
+		back = fmt.Sprintf("back is: for %v at least %s good", hold, share(s.Band.SuccessFloor(s.Band.Rate)))
+	}
+	if r.width > time.Second {
+		back += fmt.Sprintf("; known to %v, since there are few requests", r.width)
+	}
+	all := []Figure{{
+		Title: "time to recover", Metric: catalog.RecoveryTime, Value: new(s.Recovered.After.Seconds()), Unit: "s", Censored: s.Recovered.Censored, Text: back,
+	}}
+	if !math.IsNaN(s.Band.InFlight) {
+		all = append(all, Figure{Title: "time to drain", Metric: catalog.DrainTime, Value: new(s.Drained.After.Seconds()), Unit: "s", Censored: s.Drained.Censored, Text: r.crowdText(x)})
+	}
+	if !math.IsNaN(s.Availability) {
+		all = append(all,
+			Figure{Title: "availability", Metric: catalog.Availability, Value: new(s.Availability), Unit: "ratio",
+				Text: fmt.Sprintf("of what was meant to be requested in %v; %s of the time was good", (time.Duration(x.last)*r.width - x.From).Round(time.Second), share(s.TimeAvailability))},
+			Figure{Title: "outage", Metric: catalog.OutageTime, Value: new(s.OutageSeconds), Unit: "s", Text: "a full outage of this length loses as many"},
+			Figure{Title: "excess latency", Metric: catalog.ExcessLatency, Value: new(s.ExcessLatency), Unit: "s", Text: "p95 above the usual, summed over the seconds"})
+	}
+	return all
+}
+
+// crowdText compares the requests under way with what Little's law gives for the healthy target.
+func (r *run) crowdText(x *episode) string {
+	before := r.Timeline.Between(0, r.Events[0].From)
+	rate := float64(before.Requests()) / r.Events[0].From.Seconds()
+	text := fmt.Sprintf("at most %.0f requests were under way", x.spike.PeakInFlight)
+	if n := stat.Crowding(x.spike.PeakInFlight, rate, before.Response.Mean()); n >= 2 {
+		text += fmt.Sprintf(", %.0f times as many as usual", n)
+	}
+	return text
+}
+
+// breakerFigures state what is inferred of a circuit breaker, and what it says itself.
+func (r *run) breakerFigures(x *episode) []Figure {
+	b := &x.breaker
+	f := Figure{Title: "circuit breaker trips", Metric: catalog.BreakerTrips, Value: new(float64(len(b.Trips))), Unit: "1"}
+	probes, closed := 0, 0
+	for _, t := range b.Trips {
+		probes += len(t.Probes)
+		if t.Closed {
+			closed++
+		}
+	}
+	switch {
+	case len(b.Trips) > 0:
+		f.Text = fmt.Sprintf("inferred from outside; %d probes, %d resets", probes, closed)
+		if b.Timer > 0 {
+			f.Text += ", it tries again every " + precisely(b.Timer.Seconds())
+		}
+	case x.failures.Count > 0 && x.failing == stat.FailsFast:
+		f.Value, f.Text = nil, "requests failed fast from the beginning: from outside a breaker cannot be told"
+	default:
+		f.Text = "inferred from outside"
+	}
+	all := []Figure{f}
+	if x.opened {
+		own := Figure{Title: "breaker opened, its own metric", Value: new(x.openings), Unit: "1"}
+		if len(b.Trips) > 0 {
+			own.Text = "counts each opening: trips, and probes that failed"
+		}
+		all = append(all, own)
+	}
+	return all
+}
+
+// combined puts the figures of all episodes together. Those of one subject that was there several times are medians.
+func combined(episodes []episode, figures func(*episode) []Figure) []Figure {
+	var all []Figure
+	var subjects []string
+	for i := range episodes {
+		if s := episodes[i].Subject; !slices.Contains(subjects, s) {
+			subjects = append(subjects, s)
+		}
+	}
+	for _, s := range subjects {
+		var lists [][]Figure
+		for i := range episodes {
+			if episodes[i].Subject == s {
+				lists = append(lists, figures(&episodes[i]))
+			}
+		}
+		var titles []string
+		same := map[string][]Figure{}
+		for _, list := range lists {
+			for _, f := range list {
+				if same[f.Title] == nil {
+					titles = append(titles, f.Title)
+				}
+				same[f.Title] = append(same[f.Title], f)
+			}
+		}
+		for _, title := range titles {
+			f := median(same[title])
+			if m, ok := catalog.Lookup(f.Metric); !ok || len(m.Labels) > 0 {
+				f.Subject = s
+			}
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// median returns the median figure: one that is censored is greater than all others.
+func median(all []Figure) Figure {
+	if len(all) == 1 {
+		return all[0]
+	}
+	known := slices.DeleteFunc(slices.Clone(all), func(f Figure) bool { return f.Value == nil })
+	if len(known) == 0 {
+		return all[0]
+	}
+	slices.SortStableFunc(known, func(a, b Figure) int {
+		if a.Censored != b.Censored {
+			return cmp.Compare(weight(a.Censored), weight(b.Censored))
+		}
+		return cmp.Compare(*a.Value, *b.Value)
+	})
+	n := len(known)
+	f := known[n/2]
+	if low := known[(n-1)/2]; !f.Censored && !low.Censored {
+		f.Value = new((*low.Value + *f.Value) / 2)
+	}
+	first, last := known[0], known[n-1]
+	f.Text = fmt.Sprintf("median of %d, from %s to %s", n, quantity(first), quantity(last))
+	if n < len(all) {
+		f.Text += fmt.Sprintf(", of %d occurrences", len(all))
+	}
+	return f
+}
+
+func weight(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func quantity(f Figure) string {
+	v := *f.Value
+	text := fmt.Sprintf("%.4g", v)
+	switch f.Unit {
+	case "s":
+		text = precisely(v)
+	case "ratio":
+		text = share(v)
+	}
+	if f.Censored {
+		text = "> " + text
+	}
+	return text
+}
+
+// overall is the summary over several episodes.
+func overall(episodes []episode) []Figure {
+	var times []Figure
+	for i := range episodes {
+		if x := &episodes[i]; x.outcome != unknown {
+			times = append(times, Figure{Title: "time to recover, median of all", Value: new(x.spike.Recovered.After.Seconds()), Unit: "s", Censored: x.spike.Recovered.Censored})
+		}
+	}
+	if len(times) < 2 {
+		return nil
+	}
+	worst := slices.MaxFunc(times, func(a, b Figure) int {
+		if a.Censored != b.Censored {
+			return cmp.Compare(weight(a.Censored), weight(b.Censored))
+		}
+		return cmp.Compare(*a.Value, *b.Value)
+	})
+	worst.Title = "time to recover, worst of all"
+	return []Figure{worst, median(times)}
+}
+
+// charts are the availability and the latency over time.
+func (r *run) charts(episodes []episode) []Chart {
+	good, slow := Line{Name: "good"}, Line{Name: "p95"}
+	for i, b := range r.between(0, len(r.buckets)) {
+		if b.Intended == 0 {
+			continue
+		}
+		at := (time.Duration(i) * r.width).Seconds()
+		good.X, slow.X = append(good.X, at), append(slow.X, at)
+		good.Y = append(good.Y, new(1-(b.Failed+b.Unsent)/b.Intended))
+		if math.IsNaN(b.Latency) {
+			slow.Y = append(slow.Y, nil)
+		} else {
+			slow.Y = append(slow.Y, new(b.Latency))
+		}
+	}
+	charts := []Chart{
+		{Title: "Availability, by intended start", Unit: "ratio", X: "s", Lines: []Line{good}},
+		{Title: "Response time, by intended start", Unit: "s", X: "s", Lines: []Line{slow}},
+	}
+	for i := range episodes {
+		x := &episodes[i]
+		for k := range charts {
+			charts[k].Marks = append(charts[k].Marks, Mark{x.Subject, x.From.Seconds(), x.To.Seconds()})
+			if x.outcome == recovered {
+				at := (x.To + x.spike.Recovered.After).Seconds()
+				charts[k].Marks = append(charts[k].Marks, Mark{"back", at, at})
+			}
+		}
+	}
+	if band := episodes[0].spike.Band; episodes[0].spike.Known {
+		charts[0].Limits = []Limit{{"band", band.SuccessFloor(band.Rate)}}
+		if !math.IsNaN(band.LatencyCeiling) {
+			charts[1].Limits = []Limit{{"band", band.LatencyCeiling}}
+		}
+	}
+	return charts
+}

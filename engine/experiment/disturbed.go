@@ -1,0 +1,135 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"tidegauge/engine/answer"
+	"tidegauge/engine/run"
+)
+
+// recovery answers what the faults did.
+func (e *experiment) recovery(ctx context.Context, result run.Result) *answer.Answer {
+	d := e.disturbed(ctx, result)
+	for i := range e.faults {
+		f := &e.faults[i]
+		if f.Start == nil || f.Error != "" && f.Undoing == nil {
+			continue
+		}
+		subject := f.Name
+		if f.Target != "" {
+			subject += " of " + f.Target
+		}
+		end := d.Length
+		if f.Undoing != nil {
+			end = toDuration(*f.Undoing)
+		}
+		d.Events = append(d.Events, answer.Event{Subject: subject, From: toDuration(*f.Start), To: end})
+	}
+	a, disturbed := answer.Recovery(d)
+	e.judge.Disturbed(disturbed)
+	return a
+}
+
+// spike answers what the surges of the load did.
+func (e *experiment) spike(ctx context.Context, result run.Result) *answer.Answer {
+	d := e.disturbed(ctx, result)
+	for _, s := range answer.Surges(&e.o.Test.Shape) {
+		if s.From < d.Length {
+			d.Events = append(d.Events, s)
+		}
+	}
+	if expr := e.o.Test.Replicas; expr != "" {
+		d.Replicas = func(at time.Duration) float64 {
+			if v, ok := e.ask(ctx, expr, result.Start.Add(at)); ok {
+				return v
+			}
+			return math.NaN()
+		}
+	}
+	a, disturbed := answer.Spike(d)
+	e.judge.Disturbed(disturbed)
+	return a
+}
+
+func (e *experiment) disturbed(ctx context.Context, result run.Result) answer.Disturbed {
+	d := answer.Disturbed{
+		Timeline: e.seconds, Timeout: e.o.Plan.Target.Timeout,
+		Length: min(e.o.Test.Shape.Duration(), result.End.Sub(result.Start)),
+	}
+	jobs := e.o.Plan.ServerJobs()
+	if e.scraper == nil || len(jobs) == 0 {
+		return d
+	}
+	for i := range jobs {
+		jobs[i] = regexp.QuoteMeta(jobs[i])
+	}
+	selector := "job=~" + strconv.Quote(strings.Join(jobs, "|"))
+	d.Openings = func(from, to time.Duration) (float64, bool) {
+		// One scrape before the beginning, for what was counted until then.
+		length := fmt.Sprintf("%dms", (to - from + 2*time.Second).Milliseconds())
+		return e.first(ctx, openings(selector, length), result.Start.Add(to))
+	}
+	if _, counted := e.first(ctx, attempts(selector), result.Start.Add(d.Length)); counted {
+		d.Attempts = func(at time.Duration) float64 {
+			n, _ := e.first(ctx, attempts(selector), result.Start.Add(at))
+			return n
+		}
+	}
+	return d
+}
+
+// openings are expressions of how often circuit breakers opened, by the names of those that show it.
+func openings(selector, length string) []string {
+	counted := func(name string) string {
+		series := name + "{" + selector + "}[" + length + "]"
+		return "sum(max_over_time(" + series + ") - min_over_time(" + series + "))"
+	}
+	return []string{
+		counted("circuit_breaker_trips_total"),
+		// A gauge of 0 or 1 changes twice each time; it is 1 still where the last change is missing.
+		"sum(ceil(changes((circuit_breaker_state{" + selector + "} > bool 1)[" + length + ":1s]) / 2))",
+		`sum(ceil(changes(resilience4j_circuitbreaker_state{` + selector + `,state="open"}[` + length + `]) / 2))`,
+	}
+}
+
+// attempts are expressions of the requests that servers counted.
+func attempts(selector string) []string {
+	var all []string
+	for _, name := range []string{"http_requests_total", "http_server_request_duration_seconds_count", "http_server_requests_seconds_count"} {
+		all = append(all, fmt.Sprintf("sum(increase(%s{%s}[%dms]))", name, selector, answer.AttemptsWindow.Milliseconds()))
+	}
+	return all
+}
+
+// first returns the value of the first expression that has one.
+func (e *experiment) first(ctx context.Context, exprs []string, at time.Time) (float64, bool) {
+	for _, expr := range exprs {
+		if v, ok := e.ask(ctx, expr, at); ok {
+			return v, true
+		}
+	}
+	return 0, false
+}
+
+// ask returns the sum of what an expression gives at a moment.
+func (e *experiment) ask(ctx context.Context, expr string, at time.Time) (float64, bool) {
+	samples, err := e.lab.Store.Query(ctx, expr, at)
+	if err != nil || len(samples) == 0 {
+		return 0, false
+	}
+	sum := 0.0
+	for i := range samples {
+		sum += samples[i].Value
+	}
+	return sum, !math.IsNaN(sum)
+}
+
+func toDuration(seconds float64) time.Duration {
+	return time.Duration(seconds * float64(time.Second))
+}
