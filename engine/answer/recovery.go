@@ -121,16 +121,16 @@ func (r *run) clause(x *episode) string {
 	if !s.Affected {
 		text = name + " showed only after it had ended"
 	}
-	switch x.failing {
-	case stat.FailsFast:
+	trips := len(x.breaker.Trips)
+	switch {
+	case trips > 0:
+		text += fmt.Sprintf(", requests failed slowly (p95 %s) until a circuit breaker opened, which it seems to have done %s", precisely(x.failures.P95.Seconds()), times(trips))
+	case x.failing == stat.FailsFast:
 		text += ", requests failed fast (p95 " + precisely(x.failures.P95.Seconds()) + ")"
-	case stat.Hangs:
+	case x.failing == stat.Hangs:
 		text += ", requests hung until their timeout"
-	case stat.FailsMixed:
+	case x.failing == stat.FailsMixed:
 		text += fmt.Sprintf(", requests failed neither fast nor by their timeout (p50 %s, p95 %s)", precisely(x.failures.P50.Seconds()), precisely(x.failures.P95.Seconds()))
-	}
-	if n := len(x.breaker.Trips); n > 0 {
-		text += fmt.Sprintf(", a circuit breaker seems to have opened %s", times(n))
 	}
 	switch x.outcome {
 	case recovered:
@@ -173,6 +173,9 @@ func (r *run) recoveryFigures(x *episode) []Figure {
 	detected := Figure{Title: "time to detect", Metric: catalog.DetectionTime, Unit: "s", Text: "it did not show"}
 	if s.Affected {
 		detected.Value, detected.Text = new(s.Detected.After.Seconds()), ""
+		if s.Detected.After == 0 {
+			detected.Text = fmt.Sprintf("within the first %v", r.width)
+		}
 	}
 	all := []Figure{detected}
 	if x.failures.Count > 0 {

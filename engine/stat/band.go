@@ -3,6 +3,7 @@ package stat
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -49,6 +50,7 @@ const (
 	latencyMargin   = 0.1
 	successMargin   = 0.005
 	bandWidth       = 3 // standard deviations
+	baselineGood    = 0.95
 	defaultInterval = time.Second
 )
 
@@ -65,8 +67,8 @@ func BucketWidth(rate float64) time.Duration {
 type Band struct {
 	Success        float64 // share of the intended requests that succeeded in the baseline
 	MedianLatency  float64 // of the buckets' p95 in the baseline, in seconds
-	LatencyCeiling float64 // median + max(10%, 3 MADN)
-	InFlight       float64 // the same ceiling for requests under way
+	LatencyCeiling float64 // median + max(10%, 3 MADN), or what 95% of the baseline keeps to: it has to be good itself
+	InFlight       float64 // the same ceiling for requests under way, and at least 3 standard deviations of a Poisson count
 	Rate           float64 // median of the intended requests in a bucket
 	Buckets        int
 }
@@ -88,7 +90,7 @@ func bandOf(before []Bucket, interval time.Duration) (Band, []string) {
 	latencies, _, _ = finite(latencies)
 	flights, _, _ = finite(flights)
 	nan := math.NaN()
-	band := Band{Success: nan, MedianLatency: median(latencies), LatencyCeiling: ceiling(latencies), InFlight: ceiling(flights), Rate: median(rates), Buckets: len(rates)}
+	band := Band{Success: nan, MedianLatency: median(latencies), LatencyCeiling: ceiling(latencies), InFlight: crowd(flights), Rate: median(rates), Buckets: len(rates)}
 	if len(rates) < leastBaseline {
 		return band, []string{fmt.Sprintf("a baseline needs %d intervals with requests before the event, has %d", leastBaseline, len(rates))}
 	}
@@ -111,7 +113,13 @@ func bandOf(before []Bucket, interval time.Duration) (Band, []string) {
 
 func ceiling(x []float64) float64 {
 	m := median(x)
-	return m + max(latencyMargin*math.Abs(m), bandWidth*madn(x, m))
+	return max(m+max(latencyMargin*math.Abs(m), bandWidth*madn(x, m)), quantileOf(slices.Sorted(slices.Values(x)), baselineGood))
+}
+
+// crowd is the ceiling of a count, which may be small.
+func crowd(x []float64) float64 {
+	m := median(x)
+	return max(ceiling(x), m+bandWidth*math.Sqrt(max(1, m)))
 }
 
 // SuccessFloor returns the share of successes below which a bucket with that many intended requests is bad: max(0.5
