@@ -102,3 +102,20 @@ func TestNothingLogged(t *testing.T) {
 		t.Errorf("%+v", tl)
 	}
 }
+
+// The checks of an interval count where its middle is, whatever width the buckets have come to.
+func TestChecksOfIntervals(t *testing.T) {
+	tl := New(Options{MaxBuckets: 4})
+	names := &measure.Names{Checks: []measure.Check{{Name: "a"}, {Name: "b"}}}
+	for i := range 8 {
+		s := &measure.Snapshot{Start: start, Since: start.Add(time.Duration(i) * time.Second), Time: start.Add(time.Duration(i+1) * time.Second), Names: names,
+			Delta: &measure.Totals{Checks: []measure.CheckTotals{{Passed: 1}, {Failed: uint64(i)}}}}
+		if err := tl.Consume(context.Background(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []measure.CheckTotals{{Passed: 4}, {Failed: 4 + 5 + 6 + 7}}
+	if got := tl.Between(4*time.Second, 8*time.Second).Checks; tl.Width() != 2*time.Second || !slices.Equal(got, want) {
+		t.Errorf("width %v: %+v, want %+v", tl.Width(), got, want)
+	}
+}
