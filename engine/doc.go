@@ -46,6 +46,7 @@
 //	2      engine/trace                 places requests in distributed traces, and makes spans of them
 //	3      engine/plan                  reads a test plan and says with line and column what is wrong        yaml.v3
 //	4      engine/load                  turns a shape into moments
+//	4      engine/rule                  writes Prometheus rules: the bundled ones, and those of a plan         yaml.v3
 //	4      engine/answer                answers the question that a test's type asks
 //	4      engine/user                  what a user does: pick a task, run steps, check, extract, wait
 //	5      engine/run                   makes the load of one test on this machine

@@ -116,6 +116,7 @@ const (
 	LabelObjective  = "objective"
 	LabelVersion    = "version"
 	LabelScale      = "scale"
+	LabelTestType   = "test_type"
 	LabelKind       = "kind"
 	LabelText       = "text"
 	LabelSubject    = "subject"
@@ -157,7 +158,7 @@ func All() []Metric {
 		{Stage, Gauge, "", "Stage of the load shape: its number, counted from 1, while it is under way, and 0 once it is over.", []string{LabelStage}},
 		{OverflowRequests, Gauge, "{request}", "Requests of the plan without series of their own, since all together could have more than `max_series`.", nil},
 		{EventTime, Gauge, "s", "When something happened to the run, in seconds since 1970, from then to its end and once more with its verdict; the kind is start, phase, fault, change, abort, stop or verdict.", []string{LabelKind, LabelText}},
-		{RunInfo, Gauge, "", "Always 1; the labels say what made the measurements and the scale of its histograms.", []string{LabelVersion, LabelScale}},
+		{RunInfo, Gauge, "", "Always 1 while the run lasts; the labels say what made the measurements, the scale of its histograms, and the type of the test.", []string{LabelVersion, LabelScale, LabelTestType}},
 		{Objective, Gauge, "", "Answer to an objective of the plan, at the end of the run: 1 it was met, 0 it was missed; absent if it could not be decided.", []string{LabelObjective}},
 		{Verdict, Gauge, "", "Verdict of the run, at its end: 1 pass, 0 fail, -1 inconclusive.", nil},
 		{RunDuration, Gauge, "s", "Time from the start of the run to its verdict, at its end.", nil},

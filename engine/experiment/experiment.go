@@ -238,7 +238,7 @@ func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
 	}
 	e.exporter = exporter
 	e.telemetry, err = telemetry.New(telemetry.Options{
-		Run: meta.ID, Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels, Version: meta.Version,
+		Run: meta.ID, Plan: meta.Plan, Test: meta.Test, TestType: string(e.o.Test.Type), Labels: meta.Labels, Version: meta.Version,
 		Instance:  meta.Machine.Host,
 		MaxSeries: e.o.Plan.MaxSeries,
 		Exporters: []metric.Exporter{exporter},

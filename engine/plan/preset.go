@@ -82,6 +82,19 @@ func presets() []preset {
 	}
 }
 
+// KeyMetrics returns the objectives of the preset of that name that ask servers, of any job. $range and $seconds in them are
+// the time they look back, as a duration and in seconds.
+func KeyMetrics() []Objective {
+	var all []Objective
+	list := presets()
+	for i := range list {
+		if list[i].text == "" {
+			all = append(all, list[i].objectives(Pos{}, nil)...)
+		}
+	}
+	return all
+}
+
 // growth is the expression that a quantity is stable.
 func growth(series string) string {
 	return `max by (job, instance) (deriv(` + series + `) * $seconds / clamp_min(avg_over_time(` + series + `), 268435456)) < 0.1`

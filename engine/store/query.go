@@ -128,6 +128,15 @@ func CheckComparison(expr string) error {
 	return err
 }
 
+// SplitComparison takes a comparison apart: an expression, the operator it is compared by, and a scalar.
+func SplitComparison(expr string) (left, op, right string, err error) {
+	c, err := splitComparison(parser.NewParser(parser.Options{}), expr)
+	if err != nil {
+		return "", "", "", err
+	}
+	return c.left.String(), c.op.String(), c.right.String(), nil
+}
+
 type comparison struct {
 	left, right parser.Expr // right is a scalar
 	op          parser.ItemType

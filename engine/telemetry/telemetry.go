@@ -32,6 +32,7 @@ const (
 // Options describe the run and where its metrics go.
 type Options struct {
 	Run, Plan, Test string            // Run must not be empty
+	TestType        string            // load, stress, …
 	Labels          map[string]string // the plan's; none may have the name of a label of ours
 	Version         string            // of tidegauge
 	Instance        string            // service.instance.id, not empty; must be unique among the daemons that write to one store
@@ -87,8 +88,10 @@ func New(o Options) (*Provider, error) {
 		scale:     o.Scale,
 		maxSeries: o.MaxSeries,
 		labels:    labels,
-		info:      []attribute.KeyValue{attribute.String(catalog.LabelVersion, o.Version), attribute.Int(catalog.LabelScale, o.Scale)},
-		source:    &source{scope: instrumentation.Scope{Name: service, Version: o.Version}},
+		info: []attribute.KeyValue{
+			attribute.String(catalog.LabelVersion, o.Version), attribute.Int(catalog.LabelScale, o.Scale), attribute.String(catalog.LabelTestType, o.TestType),
+		},
+		source: &source{scope: instrumentation.Scope{Name: service, Version: o.Version}},
 	}
 	p.reader = metric.NewManualReader(metric.WithProducer(p.source))
 	p.provider = metric.NewMeterProvider(metric.WithReader(p.reader), metric.WithResource(resource.NewSchemaless(

@@ -189,7 +189,7 @@ func TestPointsOfARun(t *testing.T) {
 		{catalog.Users + " class=SpikeUser", []float64{4, 4, 4}},
 		{catalog.ArrivalRate, []float64{50, 50, 50}},
 		{catalog.Stage + " stage=steady", []float64{2, 2, 0}},
-		{catalog.RunInfo + " scale=6 version=0.1.0", []float64{1, 1, 1}},
+		{catalog.RunInfo + " scale=6 test_type= version=0.1.0", []float64{1, 1, 1}},
 	}
 	for _, tt := range tests {
 		if got := out.values(t, tt.series); fmt.Sprint(got) != fmt.Sprint(tt.want) {
