@@ -67,7 +67,7 @@ func (d *Disturbed) analysis() (*run, []episode) {
 	}
 	r.healthy = time.Duration(before.Response.Quantile(0.5) * float64(time.Second))
 	r.fast = max(0.1, 2*r.healthy.Seconds())
-	flights := d.Timeline.InFlight()
+	flights := d.Timeline.Outstanding()
 	per := int(r.width / d.Timeline.Width())
 	for i := range int(d.Length / r.width) {
 		at := time.Duration(i) * r.width
@@ -118,10 +118,10 @@ func (r *run) between(from, to int) []stat.Bucket {
 		if b.Good > 0 {
 			one.Latency, one.Tail = b.Response.Quantile(0.95), b.Response.Quantile(0.99)
 		}
-		// Against those that were sent: a queue is worked off without anybody trying again.
+		// Against those that were sent or ended: a queue is worked off without anybody trying again.
 		if end := time.Duration(i+1) * r.width; r.Attempts != nil && end >= AttemptsWindow {
 			sent := r.Timeline.Between(end-AttemptsWindow, end)
-			if n := sent.Sent(); n > 0 {
+			if n := sent.Traffic(); n > 0 {
 				one.Attempts = r.Attempts(end) / float64(n) * one.Intended
 			}
 		}

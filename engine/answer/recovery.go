@@ -36,6 +36,7 @@ func Recovery(d Disturbed) (*Answer, []Stretch) {
 		clauses = append(clauses, r.clause(x))
 		a.warn(x.spike.Warnings...)
 		if x.outcome != unknown {
+			a.warn(x.breaker.Warnings...)
 			a.warn(r.partialWarnings(x)...)
 			a.warn(r.stormWarning(x)...)
 		}
@@ -234,7 +235,7 @@ func (r *run) returnFigures(x *episode) []Figure {
 func (r *run) crowdText(x *episode) string {
 	before := r.Timeline.Between(0, r.Events[0].From)
 	rate := float64(before.Requests()) / r.Events[0].From.Seconds()
-	text := fmt.Sprintf("at most %.0f requests were under way", x.spike.PeakInFlight)
+	text := fmt.Sprintf("at most %.0f requests were due and not answered", x.spike.PeakInFlight)
 	if n := stat.Crowding(x.spike.PeakInFlight, rate, before.Response.Mean()); n >= 2 {
 		text += fmt.Sprintf(", %.0f times as many as usual", n)
 	}

@@ -89,7 +89,7 @@ func (r *run) spikeFigures(x *episode) []Figure {
 		{Title: "rate at the peak", Value: new(r.peakRate(x)), Unit: "1/s"},
 	}
 	if !math.IsNaN(s.Queued) {
-		all = append(all, Figure{Title: "requests queued", Value: new(s.Queued), Unit: "1", Text: "under way at most, above the usual"})
+		all = append(all, Figure{Title: "requests queued", Value: new(s.Queued), Unit: "1", Text: "due and not answered at most, above the usual"})
 	}
 	all = append(all, Figure{Title: "requests dropped", Value: new(s.Dropped), Unit: "1", Text: "never sent, since no user was free; they count as failed in the availability"},
 		Figure{Title: "requests failed", Value: new(s.Failed), Unit: "1"})

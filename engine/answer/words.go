@@ -59,9 +59,9 @@ func joinText(parts []string) string {
 // precisely writes seconds for a sentence, to three digits, however short.
 func precisely(v float64) string {
 	switch {
-	case v < 1e-3 && v > 0:
+	case v < 0.9995e-3 && v > 0:
 		return fmt.Sprintf("%.3g µs", v*1e6)
-	case v < 1 && v > 0:
+	case v < 0.9995 && v > 0:
 		return fmt.Sprintf("%.3g ms", v*1e3)
 	case v >= 100:
 		return durationOf(v).Round(time.Second).String()

@@ -157,7 +157,10 @@ func drawChart(t *text, c *answer.Chart) {
 	ruler := []rune(strings.Repeat(" ", width+legend))
 	for _, m := range c.Marks {
 		at := int(min(max((m.From-low)/(high-low), 0), 1) * float64(width))
-		copy(ruler[min(at, len(ruler)-1):], []rune("│"+clean(m.Name)))
+		rest := ruler[min(at, len(ruler)-1):]
+		for k := copy(rest, []rune("│"+clean(m.Name))); k < len(rest); k++ {
+			rest[k] = ' ' // of a mark before that was longer
+		}
 	}
 	if len(c.Marks) > 0 {
 		t.line(strings.Repeat(" ", label), t.paint(dim, strings.TrimRight(string(ruler), " ")))

@@ -58,8 +58,9 @@ type Slice struct {
 // Requests returns how many requests of the bucket have an outcome.
 func (b *Bucket) Requests() uint64 { return b.Good + b.Failed }
 
-// Sent returns how many requests were sent in the bucket's time, whenever they were meant to start.
-func (b *Bucket) Sent() uint64 { return uint64(max(b.began, 0)) }
+// Traffic returns how many requests were sent or ended in the bucket's time, whichever is more, whenever they were meant to
+// start.
+func (b *Bucket) Traffic() uint64 { return uint64(max(b.began, b.ended, 0)) }
 
 // New returns an empty timeline.
 func New(o Options) *Timeline {
@@ -122,10 +123,10 @@ func (t *Timeline) add(e *measure.Entry) {
 		}
 		slice = &b.Slices[e.Request]
 	}
-	switch {
-	case e.Outcome == protocol.Cut:
+	switch e.Outcome {
+	case protocol.Cut:
 		b.Cut++
-	case e.Outcome == protocol.OK:
+	case protocol.OK:
 		b.Good++
 		b.Response.Record(e.Response.Seconds())
 		if slice != nil {
@@ -210,6 +211,19 @@ func (t *Timeline) InFlight() []int {
 	now := int64(0)
 	for i := range t.buckets {
 		now += t.buckets[i].began - t.buckets[i].ended
+		counts[i] = int(now)
+	}
+	return counts
+}
+
+// Outstanding returns, for each bucket, how many requests had been meant to start and not ended at its end, whether or not they
+// had been sent.
+func (t *Timeline) Outstanding() []int {
+	counts := make([]int, len(t.buckets))
+	now := int64(0)
+	for i := range t.buckets {
+		b := &t.buckets[i]
+		now += int64(b.Good+b.Failed+b.Cut) - b.ended
 		counts[i] = int(now)
 	}
 	return counts

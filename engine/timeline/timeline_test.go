@@ -62,6 +62,10 @@ func TestRequestsStandWhereTheyWereMeantToStart(t *testing.T) {
 	if got, want := tl.InFlight(), []int{1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 0}; !slices.Equal(got, want) {
 		t.Errorf("in flight %v, want %v", got, want)
 	}
+	// The one that was sent three seconds late had been meant to start at 1 s.
+	if got, want := tl.Outstanding(), []int{1, 2, 2, 2, 2, 1, 1, 1, 1, 1, 0}; !slices.Equal(got, want) {
+		t.Errorf("outstanding %v, want %v", got, want)
+	}
 	if sum := tl.Between(900*ms, 2*time.Second); sum.Good != 1 || sum.Failed != 1 || sum.Dropped != 2 {
 		t.Errorf("between 1 and 2 s: %+v", sum)
 	}
