@@ -158,21 +158,20 @@ func (in *StressInput) brokeFirst() string {
 			}
 		}
 	}
-	counts := map[string]int{}
+	counts, order := map[string]int{}, []string(nil)
 	for i := range in.Trials {
 		t := &in.Trials[i]
 		if t.Outcome != string(search.Failed) || t.Load > limit*beyond {
 			continue
 		}
 		for _, m := range t.Missed {
-			counts[m]++
-		}
-		if len(t.Missed) == 0 {
-			counts["keeping up with the arrivals"]++
+			if counts[m]++; counts[m] == 1 {
+				order = append(order, m)
+			}
 		}
 	}
 	best := ""
-	for _, m := range slices.Sorted(maps.Keys(counts)) {
+	for _, m := range order {
 		if best == "" || counts[m] > counts[best] {
 			best = m
 		}

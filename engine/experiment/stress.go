@@ -294,11 +294,10 @@ func (x *explorer) try(ctx context.Context, load float64, began time.Time) (r ve
 		return r, false
 	}
 	if hopeless {
-		at, err := x.control.Follow([]plan.Stage{x.silence(time.Since(x.start))})
-		if err != nil {
+		x.locked(func() { t.Stop(time.Now()) })
+		if _, err := x.control.Follow([]plan.Stage{x.silence(time.Since(x.start))}); err != nil {
 			return r, false
 		}
-		x.locked(func() { t.Stop(x.start.Add(at)) })
 	}
 	left, ok := x.drain()
 	if !ok {

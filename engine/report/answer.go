@@ -103,7 +103,7 @@ func trialTable(t *text, trials []answer.Trial) {
 	if len(trials) == 0 {
 		return
 	}
-	columns := []column{{head: "  load"}, {head: "stage"}, {head: "outcome"}, {head: "rate"}, {head: "p95"}, {head: "failed"}, {head: "broke first", optional: true}}
+	columns := []column{{head: "  load"}, {head: "stage"}, {head: "outcome"}, {head: "rate"}, {head: "p95"}, {head: "failed"}, {head: "broke first", optional: true, left: true}}
 	const others = 62 // columns that the ones before take, about
 	for i := range trials {
 		x := &trials[i]

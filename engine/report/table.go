@@ -6,11 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// column is one column of a table; the cells of all but the first are aligned to the right.
+// column is one column of a table; the cells of all but the first are aligned to the right, unless left says otherwise.
 type column struct {
 	head     string
 	cells    []string
 	optional bool // left out, from the right, where the width does not suffice
+	left     bool // aligned to the left
 }
 
 // table lays out columns in a width. The first column takes what the others leave; what is longer is cut.
@@ -47,6 +48,8 @@ func table(width int, columns []column) []string {
 			switch {
 			case i == 0:
 				b.WriteString(pad(cut(text, widths[0]), widths[0]))
+			case widths[i] > 0 && c.left:
+				b.WriteString(strings.Repeat(" ", gap) + pad(text, widths[i]))
 			case widths[i] > 0:
 				b.WriteString(strings.Repeat(" ", gap+widths[i]-utf8.RuneCountInString(text)) + text)
 			}

@@ -299,13 +299,19 @@ func (s *Search) relevant() (lower, upper float64) {
 	if s.grid.p != nil && s.stop != Unlimited && s.stop != GeneratorLimited && s.stop != Doomed {
 		need = 2 // once they scatter, one trial by itself is no bound
 	}
-	for _, l := range slices.Sorted(maps.Keys(votes)) {
-		switch v := votes[l]; {
-		case v <= -need:
-			return lower, l
-		case v >= need:
-			lower = l
+	loads := slices.Sorted(maps.Keys(votes))
+	for i, l := range loads {
+		if votes[l] <= -need {
+			upper, loads = l, loads[:i]
+			break
 		}
 	}
-	return lower, 0
+	// Who carries more carries this too, so what passed above counts as well.
+	for support := 0; len(loads) > 0; loads = loads[:len(loads)-1] {
+		l := loads[len(loads)-1]
+		if support += max(votes[l], 0); votes[l] > 0 && support >= need {
+			return l, upper
+		}
+	}
+	return 0, upper
 }

@@ -74,7 +74,7 @@ type TrialResult struct {
 	Passed      bool
 	Generator   bool     // it failed, and that may be the generator's doing
 	Reason      string   // of a failure
-	Missed      []string // texts of the objectives that were not met, in the order of the test
+	Missed      []string // texts of the objectives that were not met, in the order of the test, and what else was not
 	From, To    time.Time
 	Rate        float64 // finished per second of the window, whenever they were meant to start
 	Goodput     float64 // of those, the ones answered well
@@ -242,6 +242,7 @@ func (t *Trial) Judge(ctx context.Context, left int64) TrialResult {
 	}
 	if backlog := t.backlog(length); backlog != "" {
 		reasons = append(reasons, backlog)
+		r.Missed = append(r.Missed, "keeping up with the arrivals")
 	}
 	if !slices.ContainsFunc(t.objectives, func(o trialObjective) bool { return judgesFailures(&objective{Objective: o.Objective}) }) &&
 		float64(t.failed) > shortfall*float64(t.finished) {
