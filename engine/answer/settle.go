@@ -58,15 +58,6 @@ func quantile(h *hist.Histogram, q float64) float64 {
 	return h.Quantile(q)
 }
 
-// after returns the values without those of the first d.
-func (v Values) after(d time.Duration) Values {
-	n := min(int((d+v.Step-1)/v.Step), len(v.P50))
-	v.Start += time.Duration(n) * v.Step
-	v.Width -= time.Duration(n) * v.Step
-	v.P50, v.P95, v.Goodput, v.Failures = v.P50[n:], v.P95[n:], v.Goodput[n:], v.Failures[n:]
-	return v
-}
-
 // Settling says how a stretch of constant load began and whether it stayed where it was.
 type Settling struct {
 	Found    bool          // a warm-up was looked for

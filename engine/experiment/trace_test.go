@@ -178,7 +178,7 @@ func exemplarsLeadToTraces(t *testing.T, l *Lab, server *seen, run string) {
 		"start": {fmt.Sprint(time.Now().Add(-time.Minute).Unix())}, "end": {fmt.Sprint(time.Now().Add(time.Minute).Unix())},
 	}
 	w := httptest.NewRecorder()
-	l.Store.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/query_exemplars?"+query.Encode(), nil))
+	l.Store.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/query_exemplars?"+query.Encode(), nil))
 	var answer struct {
 		Data []struct {
 			SeriesLabels map[string]string

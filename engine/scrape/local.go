@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -28,20 +30,23 @@ type Local struct {
 // localSuffix ends the host names of local targets; no name in a network ends like that (RFC 6761).
 const localSuffix = ".local-target.invalid"
 
-// locals are the local targets of a scraper, by the names of their jobs in the scraper's configuration, which are unlike any
-// other's: the label job of a local target may be that of another job, too.
-type locals struct {
-	byJob  map[string]*Local
-	byHost map[string]*Local
+// locals are the local targets of a scraper by the names of their jobs in the scraper's configuration, which are their host
+// names, too, and unlike any other's: the label job of a local target may be that of another job.
+type locals struct{ byName map[string]*Local }
+
+func newLocals(list []Local) locals {
+	l := locals{byName: map[string]*Local{}}
+	for i := range list {
+		l.byName[fmt.Sprintf("%d%s", i, localSuffix)] = &list[i]
+	}
+	return l
 }
 
 // jobs returns the configuration of the local targets.
-func (l *locals) jobs(list []Local) ([]*config.ScrapeConfig, error) {
-	l.byJob, l.byHost = map[string]*Local{}, map[string]*Local{}
+func (l *locals) jobs() ([]*config.ScrapeConfig, error) {
 	var jobs []*config.ScrapeConfig
-	for i := range list {
-		t := &list[i]
-		host := fmt.Sprintf("%d%s", i, localSuffix)
+	for _, host := range slices.Sorted(maps.Keys(l.byName)) {
+		t := l.byName[host]
 		c := config.DefaultScrapeConfig
 		c.JobName = host
 		if c.ScrapeInterval = model.Duration(t.Interval); t.Interval == 0 {
@@ -54,7 +59,6 @@ func (l *locals) jobs(list []Local) ([]*config.ScrapeConfig, error) {
 		if err := (Rules{}).complete("", &c); err != nil {
 			return nil, fmt.Errorf("job %s: %w", t.Job, err)
 		}
-		l.byJob[host], l.byHost[host] = t, t
 		jobs = append(jobs, &c)
 	}
 	return jobs, nil
@@ -62,13 +66,13 @@ func (l *locals) jobs(list []Local) ([]*config.ScrapeConfig, error) {
 
 // serve answers the local targets until stop is called. The options make a scraper reach them; they are nil without any.
 func (l *locals) serve() (options []config_util.HTTPClientOption, stop func()) {
-	if len(l.byHost) == 0 {
+	if len(l.byName) == 0 {
 		return nil, func() {}
 	}
 	connections := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{ReadHeaderTimeout: DefaultTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, _ := strings.Cut(r.Host, ":")
-		if t, ok := l.byHost[host]; ok {
+		if t, ok := l.byName[host]; ok {
 			t.Handler.ServeHTTP(w, r)
 			return
 		}

@@ -50,7 +50,6 @@ type Options struct {
 type Scraper struct {
 	options Options
 	reload  chan reload
-	writer  *store.Writer
 	tally   *tally
 	loaded  *config.Config
 	logger  *slog.Logger
@@ -65,11 +64,8 @@ func New(o Options) (*Scraper, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Scraper{logger: o.Logger}
-	local, err := s.locals.jobs(slices.Clone(o.Locals))
-	if err != nil {
-		return nil, fmt.Errorf("reading what to scrape: %w", err)
-	}
-	jobs, err := o.jobs(local)
+	s.locals = newLocals(slices.Clone(o.Locals))
+	jobs, err := o.jobs(&s.locals)
 	if err != nil {
 		return nil, err
 	}
@@ -81,24 +77,27 @@ func New(o Options) (*Scraper, error) {
 	loaded := *empty
 	loaded.ScrapeConfigs = jobs
 	s.options, s.reload = o, make(chan reload)
-	s.writer = o.Store.Writer()
-	s.tally, s.loaded, s.empty = newTally(s.writer), &loaded, empty
+	s.tally, s.loaded, s.empty = newTally(o.Store), &loaded, empty
 	return s, nil
 }
 
-// jobs reads the jobs, and adds others.
-func (o *Options) jobs(more []*config.ScrapeConfig) ([]*config.ScrapeConfig, error) {
+// jobs reads the jobs, and adds those of the targets in this process.
+func (o *Options) jobs(own *locals) ([]*config.ScrapeConfig, error) {
 	jobs, err := o.Rules.parse(o.Dir, o.Jobs)
 	if err != nil {
 		return nil, fmt.Errorf("reading what to scrape: %w", err)
 	}
+	more, err := own.jobs()
+	if err != nil {
+		return nil, fmt.Errorf("reading what to scrape: %w", err)
+	}
 	jobs = append(jobs, more...)
-	own, err := relabelling(o.Labels)
+	rules, err := relabelling(o.Labels)
 	if err != nil {
 		return nil, fmt.Errorf("labels of what is scraped: %w", err)
 	}
 	for _, job := range jobs {
-		job.RelabelConfigs = append(job.RelabelConfigs, own...)
+		job.RelabelConfigs = append(job.RelabelConfigs, rules...)
 	}
 	return jobs, nil
 }
@@ -109,12 +108,13 @@ type reload struct {
 	done chan error
 }
 
-// Reload goes on with other jobs, without Locals; what is in both is not interrupted, and the series of what is not any more are marked stale.
-// With an error everything is as it was. Run must be running, or come to run before ctx ends.
+// Reload goes on with other jobs, and with the same Locals. What is in both is not interrupted. The targets of a job that is
+// not there any more are scraped once more, and their series are marked stale. With an error everything is as it was. Run
+// must be running, or come to run before ctx ends.
 func (s *Scraper) Reload(ctx context.Context, jobs []byte, dir string) error {
 	o := s.options
 	o.Jobs, o.Dir = jobs, dir
-	list, err := o.jobs(nil)
+	list, err := o.jobs(&s.locals)
 	if err != nil {
 		return err
 	}
@@ -155,6 +155,7 @@ func (s *Scraper) Run(ctx context.Context) error {
 	manager, err := scrape.NewManager(&scrape.Options{
 		HTTPClientOptions:        clients,
 		ScrapeOnShutdown:         true,
+		PassMetadataInContext:    true, // the target, for tally
 		DiscoveryReloadOnStartup: true,
 		DiscoveryReloadInterval:  model.Duration(reloadEvery),
 	}, s.logger, logging.NewJSONFileLogger, nil, s.tally, registry)
@@ -171,7 +172,7 @@ func (s *Scraper) Run(ctx context.Context) error {
 	if finder == nil {
 		return errors.New("starting to scrape: targets cannot be looked for")
 	}
-	if err := s.apply(manager, finder); err != nil {
+	if err := s.apply(ctx, manager, finder); err != nil {
 		return err
 	}
 	var running sync.WaitGroup
@@ -189,13 +190,17 @@ func (s *Scraper) Run(ctx context.Context) error {
 	stopLocals()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWithin)
 	defer cancel()
-	return errors.Join(err, s.writer.End(ctx, time.Now()))
+	return errors.Join(err, s.tally.end(ctx, nil, time.Now()))
 }
 
 // apply goes on with the jobs that are loaded.
-func (s *Scraper) apply(manager *scrape.Manager, finder *discovery.Manager) error {
+func (s *Scraper) apply(ctx context.Context, manager *scrape.Manager, finder *discovery.Manager) error {
 	if err := manager.ApplyConfig(s.loaded); err != nil {
 		return fmt.Errorf("starting to scrape: %w", err)
+	}
+	// The scraper does that where a target goes, but not where its whole job does.
+	if err := s.tally.end(context.WithoutCancel(ctx), manager.TargetsActive(), time.Now()); err != nil {
+		s.logger.Warn("series of jobs that are not scraped any more could not be marked stale", "error", err)
 	}
 	where := make(map[string]discovery.Configs, len(s.loaded.ScrapeConfigs))
 	for _, job := range s.loaded.ScrapeConfigs {
@@ -216,10 +221,10 @@ func (s *Scraper) follow(ctx context.Context, manager *scrape.Manager, finder *d
 			after := *before
 			after.ScrapeConfigs = r.jobs
 			s.loaded = &after
-			err := s.apply(manager, finder)
+			err := s.apply(ctx, manager, finder)
 			if err != nil {
 				s.loaded = before
-				err = errors.Join(err, s.apply(manager, finder))
+				err = errors.Join(err, s.apply(ctx, manager, finder))
 			}
 			r.done <- err
 		case <-ctx.Done():
@@ -248,5 +253,5 @@ func forward(ctx context.Context, from <-chan map[string][]*targetgroup.Group, t
 }
 
 // Targets returns what became of each target, after Run: sorted by job and instance. A job that found no target has one
-// entry without an instance.
+// entry without an instance. Of more than 1,000 targets, those that went first are left out.
 func (s *Scraper) Targets() []Target { return s.targets }

@@ -249,14 +249,20 @@ func TestTLSAndLogins(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			jobs := fmt.Appendf(nil, "- {job_name: shop, scheme: https, scrape_interval: 50ms, %s, static_configs: [{targets: [%q]}]}", c.job, server.address())
+			jobs := fmt.Appendf(nil, "- {job_name: shop, scheme: https, scrape_interval: 3s, %s, static_configs: [{targets: [%q]}]}", c.job, server.address())
 			s, err := New(Options{Jobs: jobs, Dir: dir, Store: to})
 			if err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			if err := s.Run(ctx); err != nil {
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(ctx) }()
+			for ctx.Err() == nil && len(query(t, to, "max_over_time(up[1m])", time.Now())) == 0 {
+				<-time.After(20 * time.Millisecond)
+			}
+			cancel()
+			if err := <-ended; err != nil {
 				t.Fatal(err)
 			}
 			if one := s.Targets()[0]; one.Scrapes == 0 || one.Up == one.Scrapes != c.up || one.LastError == "" != c.up {

@@ -3,8 +3,10 @@ package scrape
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
@@ -13,6 +15,8 @@ import (
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
+
+	"tidegauge/engine/store"
 )
 
 // Target is what became of one target.
@@ -27,40 +31,68 @@ type Target struct {
 	labels string
 }
 
-// tally counts scrapes by the series that Prometheus writes about each of them: up and scrape_samples_scraped.
+// mostTargets is how many targets a tally remembers: more only while more are scraped. Where targets come and go for months,
+// those that are gone must not add up.
+const mostTargets = 1000
+
+// tally writes what is scraped to the store, by a writer of its own for each target, and counts scrapes by the series that
+// Prometheus writes about each of them: up and scrape_samples_scraped.
 type tally struct {
-	to storage.AppendableV2
+	store *store.Store
 
 	mu    sync.Mutex
-	count map[string]*Target // by the target's labels
+	count map[string]*entry // by the target's labels
+	turn  uint64            // grows with each scrape
 }
 
-func newTally(to storage.AppendableV2) *tally { return &tally{to: to, count: map[string]*Target{}} }
+// entry is one target. The tally's mu guards it.
+type entry struct {
+	Target
+	public labels.Labels
+	writer *store.Writer // nil: its series were ended
+	turn   uint64        // of its last scrape
+}
 
-// AppenderV2 implements storage.AppendableV2.
+func newTally(to *store.Store) *tally { return &tally{store: to, count: map[string]*entry{}} }
+
+// AppenderV2 implements storage.AppendableV2. The context is that of a target.
 func (t *tally) AppenderV2(ctx context.Context) storage.AppenderV2 {
-	return &tallyAppender{AppenderV2: t.to.AppenderV2(ctx), tally: t}
+	public := labels.EmptyLabels()
+	if target, ok := scrape.TargetFromContext(ctx); ok {
+		public = publicLabels(target)
+	}
+	t.mu.Lock()
+	e := t.of(public)
+	if e.writer == nil {
+		e.writer = t.store.Writer()
+	}
+	writer := e.writer
+	t.mu.Unlock()
+	return &tallyAppender{AppenderV2: writer.AppenderV2(ctx), tally: t, entry: e}
+}
+
+func publicLabels(t *scrape.Target) labels.Labels {
+	return t.Labels(labels.NewBuilder(labels.EmptyLabels()))
 }
 
 type tallyAppender struct {
 	storage.AppenderV2
 	tally *tally
+	entry *entry
 	notes []note
 }
 
 type note struct {
-	labels labels.Labels
-	up     bool
-	value  float64
+	up    bool
+	value float64
 }
 
 func (a *tallyAppender) Append(ref storage.SeriesRef, l labels.Labels, st, ts int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, o storage.AppendV2Options) (storage.SeriesRef, error) {
 	if h == nil && fh == nil && !value.IsStaleNaN(v) {
-		switch l.Get(model.MetricNameLabel) {
-		case "up":
-			a.notes = append(a.notes, note{l, true, v})
-		case "scrape_samples_scraped":
-			a.notes = append(a.notes, note{l, false, v})
+		name := l.Get(model.MetricNameLabel)
+		// What a target itself calls up, as a Prometheus does, has other labels.
+		if up := name == "up"; (up || name == "scrape_samples_scraped") && labels.Equal(labels.NewBuilder(l).Del(model.MetricNameLabel).Labels(), a.entry.public) {
+			a.notes = append(a.notes, note{up, v})
 		}
 	}
 	return a.AppenderV2.Append(ref, l, st, ts, v, h, fh, o)
@@ -73,11 +105,13 @@ func (a *tallyAppender) Commit() error {
 	a.tally.mu.Lock()
 	defer a.tally.mu.Unlock()
 	for _, n := range a.notes {
-		target := a.tally.of(labels.NewBuilder(n.labels).Del(model.MetricNameLabel).Labels())
+		target := a.entry
 		if !n.up {
 			target.Samples = max(target.Samples, int(n.value))
 			continue
 		}
+		a.tally.turn++
+		target.turn = a.tally.turn
 		target.Scrapes++
 		if n.value == 1 {
 			target.Up++
@@ -87,12 +121,53 @@ func (a *tallyAppender) Commit() error {
 }
 
 // of returns the entry of the target with these labels. The caller holds mu.
-func (t *tally) of(l labels.Labels) *Target {
+func (t *tally) of(l labels.Labels) *entry {
 	key := l.String()
 	if t.count[key] == nil {
-		t.count[key] = &Target{Job: l.Get(model.JobLabel), Instance: l.Get(model.InstanceLabel), labels: key}
+		if len(t.count) >= mostTargets {
+			t.forget()
+		}
+		t.count[key] = &entry{Target: Target{Job: l.Get(model.JobLabel), Instance: l.Get(model.InstanceLabel), labels: key}, public: l}
 	}
 	return t.count[key]
+}
+
+// forget drops, of the targets that are gone, the one that was scraped the longest time ago.
+func (t *tally) forget() {
+	var oldest *entry
+	for _, e := range t.count {
+		gone := e.turn > 0 && (e.writer == nil || e.writer.Live() == 0)
+		if gone && (oldest == nil || e.turn < oldest.turn) {
+			oldest = e
+		}
+	}
+	if oldest != nil {
+		delete(t.count, oldest.labels)
+	}
+}
+
+// end marks the series of all targets stale but of those that are still scraped.
+func (t *tally) end(ctx context.Context, still map[string][]*scrape.Target, at time.Time) error {
+	active := map[string]bool{}
+	for _, list := range still {
+		for _, target := range list {
+			active[publicLabels(target).String()] = true
+		}
+	}
+	var writers []*store.Writer
+	t.mu.Lock()
+	for key, e := range t.count {
+		if e.writer != nil && !active[key] {
+			writers = append(writers, e.writer)
+			e.writer = nil
+		}
+	}
+	t.mu.Unlock()
+	var failures []error
+	for _, w := range writers {
+		failures = append(failures, w.End(ctx, at))
+	}
+	return errors.Join(failures...)
 }
 
 // targets returns the targets there are and those there were, and the jobs without any.
@@ -102,9 +177,9 @@ func (t *tally) targets(active map[string][]*scrape.Target, jobs []*config.Scrap
 	var all []Target
 	for _, job := range jobs {
 		for _, a := range active[job.JobName] {
-			target := t.of(a.Labels(labels.NewBuilder(labels.EmptyLabels())))
+			target := t.of(publicLabels(a))
 			err := a.LastError()
-			if local := own.byJob[job.JobName]; local == nil {
+			if local := own.byName[job.JobName]; local == nil {
 				target.URL = a.URL().Redacted()
 			} else if why := local.Err(); err != nil && why != nil { // says more than that the answer was an error
 				err = why
@@ -116,7 +191,7 @@ func (t *tally) targets(active map[string][]*scrape.Target, jobs []*config.Scrap
 	}
 	seen := map[string]bool{}
 	for _, target := range t.count {
-		all = append(all, *target)
+		all = append(all, target.Target)
 		seen[target.Job] = true
 	}
 	for _, job := range jobs {

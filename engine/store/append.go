@@ -39,6 +39,13 @@ func (w *Writer) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	return &writerAppender{AppenderV2: w.store.appender(ctx), writer: w, done: done}
 }
 
+// Live returns how many series came through w and are not stale.
+func (w *Writer) Live() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.live)
+}
+
 // End writes a staleness marker at t, or a millisecond after its last sample if that is later, to every series that came
 // through w and is not stale yet. Nothing is accepted afterwards; ending twice does nothing.
 func (w *Writer) End(ctx context.Context, t time.Time) error {

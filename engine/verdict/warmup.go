@@ -59,9 +59,9 @@ type placeSource struct {
 
 // noteWindow keeps a window that was judged with the place it begins after.
 func (j *Judge) noteWindow(k int, o *objective, one *tally, from time.Time) {
-	for i := len(j.places) - 1; i >= 0; i-- {
-		if !from.Before(j.places[i].at) {
-			j.places[i].objectives[k].tally.merge(o.Objective, one)
+	for _, p := range slices.Backward(j.places) {
+		if !from.Before(p.at) {
+			p.objectives[k].tally.merge(o.Objective, one)
 			return
 		}
 	}

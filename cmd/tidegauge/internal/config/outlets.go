@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -85,9 +87,7 @@ func (d *decoder) outlet(n node, kind, listen string) exporters.Spec {
 	}
 	if err == nil {
 		query := address.Query()
-		for name, list := range values {
-			query[name] = list
-		}
+		maps.Copy(query, values)
 		address.RawQuery = query.Encode()
 		s.Address = address.String()
 	}
@@ -139,7 +139,7 @@ func (d *decoder) check(n node, found map[string]document.Member, s exporters.Sp
 
 // fits reports mistakes that an outlet makes together with those before it.
 func (d *decoder) fits(n node, before []exporters.Spec, s exporters.Spec, listen string) bool {
-	err := exporters.Check(append(before[:len(before):len(before)], s), listen, d.options.Getenv)
+	err := exporters.Check(append(slices.Clip(before), s), listen, d.options.Getenv)
 	if err != nil {
 		d.Wrong(n, "%s", reason(err))
 	}
@@ -153,7 +153,7 @@ func reason(err error) string {
 
 // optionErrors finds the errors of options in an error.
 func optionErrors(err error) []*exporters.OptionError {
-	if e, ok := err.(*exporters.OptionError); ok {
+	if e, ok := err.(*exporters.OptionError); ok { //nolint:errorlint // the tree is walked here
 		return []*exporters.OptionError{e}
 	}
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
