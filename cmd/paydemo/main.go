@@ -14,13 +14,11 @@ import (
 	"runtime/debug"
 	"syscall"
 
-	"github.com/redis/go-redis/v9/logging"
-
 	"tidegauge/cmd/paydemo/service"
 )
 
 func main() {
-	logging.Disable() // of the Redis client: what it meets is in our own log, with -verbose
+	service.QuietLibraries()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -8,8 +8,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +28,7 @@ func newDemo(c *console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Start the bundled payment service, test it, and leave the measurements to be queried",
-		Long: `Starts the bundled payment service in this process, runs a test of its plan against it (load, for about a
+		Long: `Starts the bundled payment service in a process of its own, runs a test of its plan against it (load, for about a
 minute), prints the verdict and then answers Prometheus queries on what was measured until Ctrl-C.
 
 The plan is written to the data directory, to be read and changed; everything goes over loopback. Of a test that takes longer
@@ -78,7 +78,7 @@ func variantOf(test string) demoVariant {
 	return map[string]demoVariant{
 		"stress":   {test: "stress_short", flags: []string{"-workers", "4", "-work", "8ms"}},
 		"spike":    {flags: []string{"-workers", "4", "-work", "16ms"}},
-		"soak":     {test: "soak_short", flags: []string{"-leak-per-second", "1048576"}},
+		"soak":     {test: "soak_short", flags: []string{"-leak-per-second", "1048576", "-keep", "200"}},
 		"recovery": {test: "recovery_short"},
 	}[test]
 }
@@ -95,36 +95,28 @@ func demo(ctx context.Context, c *console, f *runFlags, serviceFlags []string, e
 	if len(serviceFlags) > 0 {
 		fmt.Fprintf(c.out, "the service has %s (see cmd/paydemo/README.md)\n", strings.Join(serviceFlags, " "))
 	}
-	options, _, err := service.ParseFlags(serviceFlags, c.err)
-	if err != nil {
+	if _, _, err := service.ParseFlags(serviceFlags, c.err); err != nil {
 		return withCode(exitUsage, errSaid)
 	}
 	addresses, err := freeAddresses(ctx, "DATABASE", "DATABASE_PROXY", "NOTIFICATIONS", "NOTIFICATIONS_PROXY")
 	if err != nil {
 		return withCode(exitInternal, fmt.Errorf("starting the payment service: %w", err))
 	}
-	options.Listen = "127.0.0.1:0"
-	options.RedisListen, options.Redis = addresses["DATABASE"], addresses["DATABASE_PROXY"]
-	options.NotifyListen, options.Notify = addresses["NOTIFICATIONS"], "http://"+addresses["NOTIFICATIONS_PROXY"]+"/notifications"
-	s, err := service.New(options)
+	s, err := startDemoService(ctx, c.err, append(slices.Clone(serviceFlags), "-listen", "127.0.0.1:0",
+		"-redis-listen", addresses["DATABASE"], "-redis", addresses["DATABASE_PROXY"],
+		"-notify-listen", addresses["NOTIFICATIONS"], "-notify", "http://"+addresses["NOTIFICATIONS_PROXY"]+"/notifications"))
 	if err != nil {
 		return withCode(exitInternal, fmt.Errorf("starting the payment service: %w", err))
 	}
-	serviceCtx, endService := context.WithCancel(ctx)
-	var serving sync.WaitGroup
-	var serveErr error
-	serving.Go(func() { serveErr = s.Run(serviceCtx) })
 	within := &console{c.in, c.out, c.err, func(name string) (string, bool) {
 		if address, ok := addresses[name]; ok {
 			return address, true
 		}
 		return c.getenv(name)
 	}}
-	err = demoRun(ctx, within, f, s.URL(), exit)
-	endService()
-	serving.Wait()
-	if serveErr != nil && !errors.Is(serveErr, context.Canceled) {
-		err = errors.Join(err, fmt.Errorf("the payment service ended with: %w", serveErr))
+	err = demoRun(ctx, within, f, s.url, exit)
+	if ended := s.end(); ended != nil {
+		err = errors.Join(err, fmt.Errorf("the payment service ended with: %w", ended))
 	}
 	return err
 }

@@ -25,6 +25,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == demoServiceName { // of a demo in this process
+		main()
+		return
+	}
 	testscript.Main(m, map[string]func(){"tidegauge": main})
 }
 

@@ -75,3 +75,35 @@ func durationOf(seconds float64) time.Duration {
 
 // share writes a ratio.
 func share(v float64) string { return fmt.Sprintf("%.3g%%", 100*v) }
+
+// amount writes a value of a unit.
+func amount(v float64, unit string) string {
+	switch unit {
+	case "By":
+		for _, u := range []struct {
+			size float64
+			name string
+		}{{1 << 30, "GiB"}, {1 << 20, "MiB"}, {1 << 10, "KiB"}} {
+			if math.Abs(v) >= u.size {
+				return fmt.Sprintf("%.3g %s", v/u.size, u.name)
+			}
+		}
+		return fmt.Sprintf("%.3g B", v)
+	case "s":
+		if math.Abs(v) < 1 {
+			return fmt.Sprintf("%.3g ms", v*1000)
+		}
+		return fmt.Sprintf("%.3g s", v)
+	case "ratio":
+		return fmt.Sprintf("%.3g points", v*100)
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// perHour is the unit of a growth an hour.
+func perHour(unit string) string {
+	if unit == "ratio" {
+		unit = "1"
+	}
+	return unit + "/h"
+}

@@ -22,6 +22,8 @@ func (e *experiment) answer(ctx context.Context, result run.Result, steady *stre
 		return e.recovery(ctx, result)
 	case plan.Spike:
 		return e.spike(ctx, result)
+	case plan.Soak:
+		return e.soakAnswer(ctx, result, steady)
 	default:
 		return nil
 	}

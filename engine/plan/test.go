@@ -260,6 +260,10 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 		}
 	}
 	t.Objectives = withoutRepeated(append(t.Objectives, own...))
+	if t.Type == Soak {
+		// What grows is what the answer of a soak test is about, and it knows better: there is to be one truth.
+		t.Objectives = slices.DeleteFunc(t.Objectives, func(o Objective) bool { return o.Preset == "memory" })
+	}
 	if whole && d.Count() == before {
 		problems := t.searchProblems()
 		if d.Count() > 0 { // the objectives that seem to be missing may be among the mistakes

@@ -63,6 +63,7 @@ func WarmUp(o WarmUpOptions, series ...[]float64) Cut {
 		if !ok {
 			y = values
 		}
+		calm(y)
 		d := max(mser(y), settled(y))
 		c.Bound = c.Bound || d > 0 && d+mserBatch > len(y)/2
 		if d > 0 {
@@ -81,6 +82,18 @@ func WarmUp(o WarmUpOptions, series ...[]float64) Cut {
 	}
 	c.Length = duration(c.Drop, o.Interval)
 	return c
+}
+
+// calm pulls in single values that are far from both of their neighbours: a stall is no end of a warm-up, but MSER takes what
+// is far from the rest for its last value.
+func calm(y []float64) {
+	m := median(y)
+	reach := winsor * madn(y, m)
+	for i := 1; i+1 < len(y); i++ {
+		if low, high := min(y[i-1], y[i+1]), max(y[i-1], y[i+1]); math.Abs(y[i]-m) > reach {
+			y[i] = min(max(y[i], low), high)
+		}
+	}
 }
 
 // mser returns how many of the values MSER-5 leaves out.

@@ -8,7 +8,8 @@ import (
 )
 
 // Format writes a value for a person, to three significant digits: seconds (unit s) as µs, ms, s or minutes, a ratio as
-// a percentage, a rate (1/s) per second, a count (1) in full with separators, anything else as it is.
+// a percentage, a rate (1/s) per second, a count (1) in full with separators, bytes (By) in KiB, MiB or GiB, growths of these (By/h)
+// per hour, anything else as it is.
 func Format(v float64, unit string) string {
 	switch unit {
 	case "s":
@@ -19,6 +20,13 @@ func Format(v float64, unit string) string {
 		return digits(v) + "/s"
 	case "1":
 		return FormatCount(uint64(max(0, math.Round(v))))
+	case "By":
+		return formatBytes(v)
+	case "1/h":
+		return digits(v) + "/h"
+	}
+	if of, ok := strings.CutSuffix(unit, "/h"); ok {
+		return Format(v, of) + "/h"
 	}
 	return strconv.FormatFloat(v, 'g', 6, 64)
 }
@@ -35,6 +43,18 @@ func formatSeconds(v float64) string {
 		return digits(v) + " s"
 	}
 	return FormatDuration(time.Duration(v * float64(time.Second)))
+}
+
+func formatBytes(v float64) string {
+	for _, u := range []struct {
+		size float64
+		name string
+	}{{1 << 30, " GiB"}, {1 << 20, " MiB"}, {1 << 10, " KiB"}} {
+		if math.Abs(v) >= 0.9995*u.size {
+			return digits(v/u.size) + u.name
+		}
+	}
+	return digits(v) + " B"
 }
 
 // FormatDuration writes a length of time to the second, or below ten seconds to the tenth: 5m0s, 1h2m3s, 2.5s.

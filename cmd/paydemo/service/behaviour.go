@@ -2,6 +2,8 @@ package service
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"slices"
@@ -19,17 +21,16 @@ type behaviour struct {
 	warmupFactor  float64
 	work          time.Duration
 	leakPerSecond int
-	leak          *leak
 
 	mu    sync.Mutex
 	first time.Time   // when the first request came
 	free  []time.Time // when each worker is free; empty: no limit
 }
 
-func newBehaviour(o Options, l *leak) *behaviour {
+func newBehaviour(o Options) *behaviour {
 	return &behaviour{
 		slowdown: o.Slowdown, warmup: o.Warmup, warmupFactor: o.WarmupFactor, work: o.Work,
-		leakPerSecond: o.LeakPerSecond, leak: l, free: make([]time.Time, o.Workers),
+		leakPerSecond: o.LeakPerSecond, free: make([]time.Time, o.Workers),
 	}
 }
 
@@ -99,20 +100,41 @@ func (b *behaviour) limit(next http.Handler, refuse http.HandlerFunc) http.Handl
 	})
 }
 
-// leakSteadily leaks until ctx ends, ten times a second.
-func (b *behaviour) leakSteadily(ctx context.Context) {
+// reserved is how much memory the steady leak takes from the system at once; what is not written to is not resident.
+const reserved = 64 << 20
+
+// leakSteadily leaks until ctx ends, ten times a second, and gives all of it back then. It reports how much it was, and why
+// there was no more of it.
+func (b *behaviour) leakSteadily(ctx context.Context) (leaked int, err error) {
 	const interval = 100 * time.Millisecond
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	begun, leaked := time.Now(), 0
+	begun := time.Now()
+	var blocks [][]byte
+	defer func() {
+		for _, block := range blocks {
+			err = errors.Join(err, release(block))
+		}
+	}()
 	for {
 		select {
 		case <-ticker.C:
-			due := int(time.Since(begun).Seconds() * float64(b.leakPerSecond))
-			b.leak.add(due - leaked)
-			leaked = due
+			for due := int(time.Since(begun).Seconds() * float64(b.leakPerSecond)); leaked < due; {
+				if leaked == len(blocks)*reserved {
+					block, err := reserve(reserved)
+					if err != nil {
+						return leaked, fmt.Errorf("leaking: %w", err)
+					}
+					blocks = append(blocks, block)
+				}
+				end := min(due, len(blocks)*reserved)
+				for i := leaked; i < end; i++ {
+					blocks[len(blocks)-1][i%reserved] = 1
+				}
+				leaked = end
+			}
 		case <-ctx.Done():
-			return
+			return leaked, nil
 		}
 	}
 }

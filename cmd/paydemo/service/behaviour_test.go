@@ -37,7 +37,7 @@ func TestFlags(t *testing.T) {
 
 // behaving returns a handler of a behaviour that answers 200, or 503 where it refuses.
 func behaving(o Options) (*behaviour, http.Handler) {
-	b := newBehaviour(o.withDefaults(), &leak{})
+	b := newBehaviour(o.withDefaults())
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 	}
@@ -113,10 +113,9 @@ func TestLeakPerSecond(t *testing.T) {
 		b, _ := behaving(Options{LeakPerSecond: 12345})
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second+time.Millisecond)
 		defer cancel()
-		b.leakSteadily(ctx)
-		total := 0
-		for _, block := range b.leak.kept {
-			total += len(block)
+		total, err := b.leakSteadily(ctx)
+		if err != nil {
+			t.Fatal(err)
 		}
 		if total != 123450 {
 			t.Errorf("%d bytes leaked in 10 s, want 123450", total)

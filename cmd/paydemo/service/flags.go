@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/redis/go-redis/v9/logging"
 )
 
 // ParseFlags reads options from a command line. What is wrong with it, and help, is written to out.
@@ -52,3 +54,6 @@ func ParseFlags(args []string, out io.Writer) (o Options, verbose bool, err erro
 	}
 	return o, verbose, nil
 }
+
+// QuietLibraries keeps the Redis client of this process from writing to standard error: what it meets is in our own log.
+func QuietLibraries() { logging.Disable() }

@@ -188,7 +188,7 @@ func (s *Service) Run(ctx context.Context) (err error) {
 	}
 	metrics := newMetrics(o)
 	leaking := &leak{size: o.Leak}
-	bad := newBehaviour(o, leaking)
+	bad := newBehaviour(o)
 	payments := newDatabase(o, bad.factor)
 	defer func() { err = errors.Join(err, payments.close()) }()
 	notifications := newNotifier(o, metrics)
@@ -201,7 +201,11 @@ func (s *Service) Run(ctx context.Context) (err error) {
 		defer dripping.Wait()
 		drip, stop := context.WithCancel(ctx)
 		defer stop()
-		dripping.Go(func() { bad.leakSteadily(drip) })
+		dripping.Go(func() {
+			if _, err := bad.leakSteadily(drip); err != nil {
+				o.Log.Error("the leak ended", "error", err)
+			}
+		})
 	}
 	front := startServer(s.listener, api.handler())
 	o.Log.Info("payment service listening", "url", s.URL(), "redis", o.Redis, "notify", o.Notify)
