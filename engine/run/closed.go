@@ -27,12 +27,12 @@ func (c *crowd) close() { c.agenda.close() }
 // count has nothing to do: an iteration of a closed model is intended when it starts.
 func (*crowd) count() {}
 
-func (c *crowd) change(replace func(now time.Duration) (*plan.Shape, bool), stages []plan.Stage) {
+func (c *crowd) change(replace func(now time.Duration) (*plan.Shape, []plan.Stage)) {
 	done := make(chan struct{})
 	change := func() {
 		defer close(done)
 		now := time.Since(c.start)
-		if _, ok := replace(now); ok {
+		if shape, stages := replace(now); shape != nil {
 			c.schedule = load.NewUsersFrom(now+1, c.present, stages)
 		}
 	}
@@ -140,7 +140,14 @@ func (u *crowdUser) live() {
 	}
 	c.recorder.AddUsers(u.class, 1)
 	shard := c.recorder.Shard(u.number)
-	for u.await(intended) {
+	for {
+		at, ok := u.await(intended)
+		if !ok {
+			break
+		}
+		if at.After(intended) { // a pause was in between
+			intended, ready = at, at
+		}
 		shard.Intend(u.class, 1)
 		s.Iterate(c.work, intended, ready)
 		intended = s.Next(intended, time.Now()) // not before now
@@ -150,9 +157,31 @@ func (u *crowdUser) live() {
 	_ = s.Close() // the requests are over: what closing their connection comes to tells nothing
 }
 
-// await waits for a moment; false when the user has to leave before. An iteration that would be due when the shape is
-// over never comes.
-func (u *crowdUser) await(t time.Time) bool {
+// await waits for a moment, or for the end of the pause it is in, and returns which it was; false when the user has to leave
+// before. An iteration that would be due when the shape is over never comes.
+func (u *crowdUser) await(t time.Time) (time.Time, bool) {
+	for {
+		if !u.within(t) {
+			return t, false
+		}
+		if d := time.Until(t); d > 0 && !u.sleep(d, nil) {
+			return t, false
+		}
+		course, start := u.crowd.course, u.crowd.start
+		if until := time.Duration(course.paused.Load()); t.Sub(start) >= until {
+			return t, true
+		}
+		_, changed := course.now()
+		until := time.Duration(course.paused.Load()) // as it was before changed will be closed
+		if left := until - time.Since(start); left > 0 && !u.sleep(left, changed) {
+			return t, false
+		}
+		t = later(t, time.Now())
+	}
+}
+
+// within waits as long as a moment is after the end of the shape, which may be prolonged; false when the user has to leave.
+func (u *crowdUser) within(t time.Time) bool {
 	select {
 	case <-u.told:
 		return false
@@ -169,19 +198,23 @@ func (u *crowdUser) await(t time.Time) bool {
 		case <-changed:
 		}
 	}
-	d := time.Until(t)
-	if d <= 0 {
-		return true
-	}
+	return true
+}
+
+// sleep waits for a length of time or until changed is closed; false when the user has to leave before.
+func (u *crowdUser) sleep(d time.Duration, changed <-chan struct{}) bool {
 	if u.timer == nil {
 		u.timer = time.NewTimer(d)
 	} else {
 		u.timer.Reset(d)
 	}
-	u.crowd.agenda.add(t)
+	u.crowd.agenda.add(time.Now().Add(d))
 	defer u.crowd.agenda.next()
 	select {
 	case <-u.timer.C:
+		return true
+	case <-changed:
+		u.timer.Stop()
 		return true
 	case <-u.told:
 		u.timer.Stop()

@@ -25,12 +25,7 @@ var ErrNoLoad = errors.New("the run makes no load now, so there is none to chang
 //
 // The run ends when the stages do. Stages without length are jumps, as in a plan.
 func (c *Control) Follow(stages []plan.Stage) (time.Duration, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.course == nil {
-		return 0, ErrNoLoad
-	}
-	return c.course.follow(stages)
+	return c.change(func(*course, time.Duration) ([]plan.Stage, time.Duration, error) { return stages, 0, nil })
 }
 
 // attach gives the control a run, or takes it away. c may be nil.
@@ -43,6 +38,16 @@ func (c *Control) attach(course *course) {
 	c.course = course
 }
 
+// change has the load follow what next says from an offset on, see course.follow.
+func (c *Control) change(next nextStages) (time.Duration, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.course == nil {
+		return 0, ErrNoLoad
+	}
+	return c.course.follow(next)
+}
+
 // course is what the load follows: a shape that can be replaced from now on.
 type course struct {
 	start time.Time
@@ -50,6 +55,7 @@ type course struct {
 
 	changing sync.Mutex   // one change at a time
 	length   atomic.Int64 // of the shape, nanoseconds; written with mu held
+	paused   atomic.Int64 // until this offset at most; 0: it is not. Written with mu held
 	mu       sync.Mutex
 	shape    *plan.Shape   // never written to: replaced
 	changed  chan struct{} // closed when the shape is replaced
@@ -84,27 +90,36 @@ func (c *course) end(early bool) bool {
 	return true
 }
 
-func (c *course) follow(stages []plan.Stage) (time.Duration, error) {
+// nextStages says what the load is to do from an offset on, and until which offset it is then paused; 0: it is not.
+type nextStages func(c *course, at time.Duration) (stages []plan.Stage, pause time.Duration, err error)
+
+func (c *course) follow(next nextStages) (time.Duration, error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	var at time.Duration
 	err := ErrNoLoad
-	c.model.change(func(now time.Duration) (*plan.Shape, bool) {
+	c.model.change(func(now time.Duration) (*plan.Shape, []plan.Stage) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.over || now >= c.duration() {
-			return nil, false
+			return nil, nil
 		}
 		// An arrival that was due until now must remain so whatever is rounded: it may be under way.
-		at, err = now+1, nil
+		at = now + 1
+		var stages []plan.Stage
+		var pause time.Duration
+		if stages, pause, err = next(c, at); err != nil {
+			return nil, nil
+		}
 		s := *c.shape
 		s.Stages = splice(s.Stages, at, stages)
 		c.shape = &s
 		c.length.Store(int64(s.Duration()))
+		c.paused.Store(int64(pause))
 		close(c.changed)
 		c.changed = make(chan struct{})
-		return &s, true
-	}, stages)
+		return &s, stages
+	})
 	return at, err
 }
 

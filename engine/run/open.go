@@ -82,13 +82,13 @@ func (p *pool) play(over <-chan bool) {
 
 func (p *pool) close() { p.alarm.close() }
 
-func (p *pool) change(replace func(now time.Duration) (*plan.Shape, bool), _ []plan.Stage) {
+func (p *pool) change(replace func(now time.Duration) (*plan.Shape, []plan.Stage)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Since(p.start)
 	p.intend(now, 0)
-	shape, ok := replace(now)
-	if !ok {
+	shape, _ := replace(now)
+	if shape == nil {
 		return
 	}
 	p.todo.follow(shape)

@@ -164,8 +164,8 @@ type model interface {
 	// Then it returns, and nothing new starts; its users leave when they have finished what they are at.
 	play(over <-chan bool)
 	// change makes the load follow stages from now on, if replace, which is given the present offset, says so. They begin a
-	// nanosecond later; replace returns what the whole shape is then.
-	change(replace func(now time.Duration) (*plan.Shape, bool), stages []plan.Stage)
+	// nanosecond later; replace returns what the whole shape is then, nil for no change, and the stages.
+	change(replace func(now time.Duration) (*plan.Shape, []plan.Stage))
 	// count brings the number of intended iterations up to date.
 	count()
 	// close is called when everybody has left.
