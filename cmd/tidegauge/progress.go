@@ -33,7 +33,9 @@ type progress struct {
 	width func() int
 	title string
 
-	stopping atomic.Bool // a person ended the run
+	stopping atomic.Bool            // a person ended the run
+	keys     bool                   // are read
+	said     atomic.Pointer[string] // why a key did nothing
 
 	screen  io.Writer
 	updates chan []string // lines to show; of a live display only the latest matter
@@ -226,10 +228,23 @@ func (p *progress) draw(s *measure.Snapshot) {
 	if trial := p.trial.Load(); trial != nil {
 		lines = append(lines, "  "+*trial)
 	}
+	if p.keys {
+		lines = append(lines, "  "+p.keysLine())
+	}
 	for i := range lines {
 		lines[i] = cutTo(lines[i], width)
 	}
 	p.show(lines...)
+}
+
+// say shows why a key did nothing, on a live display until there is something else to say.
+func (p *progress) say(text string) { p.said.Store(&text) }
+
+func (p *progress) keysLine() string {
+	if text := p.said.Swap(nil); text != nil {
+		return p.paint("33", *text)
+	}
+	return p.paint("2", keysHelp)
 }
 
 // length says how long the run is to last, and what is going on once its load is over.

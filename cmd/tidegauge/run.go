@@ -52,6 +52,8 @@ func newRun(c *console) *cobra.Command {
 measured is kept in the data directory: the series in the store, the run in a folder of its own under runs.
 
 Ctrl-C once ends the test gracefully and still writes everything; twice ends it at once, and still writes everything.
+At a terminal keys change the load: w and s are a user (or an arrival per second) more or fewer, W and S ten, p pauses and
+goes on, q ends the test gracefully. What is judged ends at the first change, and such a run does not pass.
 
 ` + exitCodesHelp(),
 		Example: `  tidegauge run payments.yaml --test load
@@ -206,8 +208,15 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 			fmt.Fprintln(c.err, "ending the test: what is under way may finish; once more to end now")
 		}
 	})
+	control := new(experiment.Control)
+	endKeys, keys := func() {}, false
+	if !f.headless {
+		endKeys, keys = watchKeys(c, control, show.say)
+	}
+	show.keys = keys
 	show.start()
-	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped, Tell: show.tell})
+	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped, Tell: show.tell, Control: control})
+	endKeys()
 	show.stop()
 	release()
 	if csv != nil {

@@ -52,7 +52,11 @@ func (e *experiment) watch(s *measure.Snapshot) {
 func (e *experiment) ended(result run.Result) {
 	if (result.Stopped || result.Cancelled) && !e.aborted.Load() {
 		e.judge.Stopped(result.End)
-		e.happened(event.Event{Time: result.End, Kind: event.Stop, Severity: event.Warning, Text: "ended before the test was over"})
+		text := "ended before the test was over"
+		if reason, ok := e.reason.Load().(string); ok {
+			text += ": " + reason
+		}
+		e.happened(event.Event{Time: result.End, Kind: event.Stop, Severity: event.Warning, Text: text})
 	}
 }
 

@@ -100,6 +100,12 @@ type Options struct {
 	Sinks []measure.Sink  // beside the lab's own, called after them
 	Stop  <-chan struct{} // when closed, the run ends gracefully
 	Tell  func(string)    // given a line about each trial of a search as it begins; must return at once; nil: nobody wants to know
+	// Control, if there is one, changes the run while it lasts.
+	Control *Control
+	// Permit is asked before every connection of the load, with HOST:PORT; what it refuses is not dialled. nil: all is permitted.
+	Permit func(address string) error
+	// Begun is told the id of the run as soon as it has one; nil: nobody wants to know.
+	Begun func(id string)
 }
 
 // Run makes the load of a test, breaks what the test has faults for, keeps what it measures and judges it. It returns when all
@@ -118,7 +124,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	meta := report.MetaOf(o.Plan, o.Test)
 	meta.Version, meta.Seed = l.Version, seed
 	identity := &event.Run{Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels}
-	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed, Tracer: l.tracer(&o, seed, identity)})
+	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed, Tracer: l.tracer(&o, seed, identity), Permit: o.Permit})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
@@ -135,6 +141,9 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		lab: l, o: o, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
 		seconds: timeline.New(timeline.Options{}),
 		stop:    make(chan struct{}), started: make(chan time.Time, 1),
+	}
+	if o.Begun != nil {
+		o.Begun(meta.ID)
 	}
 	if err := e.prepareScrape(); err != nil {
 		return nil, errors.Join(err, record.Close())
@@ -171,6 +180,8 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	if e.scraper != nil {
 		watching.Go(func() { scrapeErr = e.scraper.Run(scraping) })
 	}
+	o.Control.attach(e)
+	defer o.Control.attach(nil)
 	mend := e.startFaults(ctx)
 	defer mend() // also after a panic
 	load := run.Options{
@@ -182,6 +193,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		StopTimeout: o.Test.StopTimeout,
 		Stop:        e.stop,
 		Started:     e.started,
+		Control:     o.Control.load(),
 	}
 	explored, err := e.explore(ctx, &load)
 	if err != nil {
@@ -189,6 +201,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	}
 	result, err := run.Do(ctx, load)
 	explored()
+	o.Control.attach(nil)
 	mend()
 	close(ran)
 	endScraping()
@@ -224,6 +237,7 @@ type experiment struct {
 	endOnce sync.Once
 	stop    chan struct{} // closed to end the run gracefully
 	aborted atomic.Bool   // by a missed objective, not by a person
+	reason  atomic.Value  // string: why it was ended, if somebody said so
 
 	phase string // of the shape, the latest seen
 

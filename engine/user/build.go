@@ -309,7 +309,7 @@ func join(b []byte, base, path string) []byte {
 }
 
 // dialer returns what makes HTTP clients for a target.
-func dialer(t *plan.Target) (func() (protocol.Client, error), error) {
+func dialer(t *plan.Target, permit func(string) error) (func() (protocol.Client, error), error) {
 	config, err := web.TLS{
 		CAFile: t.TLS.CAFile, CertFile: t.TLS.CertFile, KeyFile: t.TLS.KeyFile,
 		ServerName: t.TLS.ServerName, InsecureSkipVerify: t.TLS.InsecureSkipVerify,
@@ -321,6 +321,6 @@ func dialer(t *plan.Target) (func() (protocol.Client, error), error) {
 	if info, ok := debug.ReadBuildInfo(); ok && strings.HasPrefix(info.Main.Version, "v") {
 		agent = "tidegauge/" + info.Main.Version
 	}
-	o := web.Options{TLS: config, Redirects: t.Redirects, MaxResponseBytes: t.MaxResponseBytes, UserAgent: agent}
+	o := web.Options{TLS: config, Redirects: t.Redirects, MaxResponseBytes: t.MaxResponseBytes, UserAgent: agent, Permit: permit}
 	return func() (protocol.Client, error) { return web.New(o), nil }, nil
 }

@@ -50,6 +50,8 @@ type Options struct {
 	Dial func() (protocol.Client, error)
 	// Tracer places requests in traces, but those that have a traceparent of the plan's. nil: they are in none.
 	Tracer *trace.Tracer
+	// Permit is asked before every connection, with HOST:PORT; what it refuses is not dialled. nil: all is permitted.
+	Permit func(address string) error
 }
 
 type class struct {
@@ -79,7 +81,7 @@ func NewMix(p *plan.Plan, t *plan.Test, o Options) (*Mix, error) {
 		return nil, fmt.Errorf("preparing test %s: %w", t.Name, err)
 	}
 	if m.dial == nil {
-		if m.dial, err = dialer(&p.Target); err != nil {
+		if m.dial, err = dialer(&p.Target, o.Permit); err != nil {
 			return nil, fmt.Errorf("preparing test %s: %w", t.Name, err)
 		}
 	}

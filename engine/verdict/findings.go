@@ -27,10 +27,10 @@ func (j *Judge) Verdict(ctx context.Context) Verdict {
 	j.leaveOutDisturbed()
 	var findings []Finding
 	checks := []func() *Finding{
-		j.books, j.generator, j.broken, j.unreachable, j.aborted, j.stopped, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed, j.answered,
+		j.books, j.generator, j.broken, j.unreachable, j.halted, j.aborted, j.stopped, j.changed, j.nothing, j.late, j.slow, j.dropped, j.excepted, j.failed, j.answered,
 	}
 	if j.searches() {
-		checks = []func() *Finding{j.books, j.broken, j.unreachable, j.nothing, j.excepted, j.answered}
+		checks = []func() *Finding{j.books, j.broken, j.unreachable, j.halted, j.nothing, j.excepted, j.answered}
 		if j.answer == nil {
 			checks = append(checks, j.stopped)
 		}

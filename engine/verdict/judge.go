@@ -55,6 +55,7 @@ type Judge struct {
 	abortedBy *plan.Objective // nil: not aborted
 	abortText string
 	stoppedAt time.Time
+	live      live
 	answer    *answer.Answer // nil: the type asks nothing
 	faults    []string       // why they failed
 }
@@ -127,6 +128,7 @@ func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 	}
 	at := s.Time.Sub(s.Start)
 	j.latest = s.Time
+	begins := j.cutPart()
 	inside := j.begin != nil && j.end == nil // the interval that ends with s lies in the part
 	if inside && j.loadEnd == nil {
 		j.slide(s)
@@ -142,7 +144,7 @@ func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 			j.finish(s)
 		}
 	}
-	if j.begin == nil && at >= j.part.begin && !s.Final {
+	if j.begin == nil && begins && at >= j.part.begin && !s.Final {
 		j.begin = markAt(s)
 		for _, o := range j.objectives {
 			o.begin.collect(o.Objective, o.sel, s.Total)

@@ -59,6 +59,9 @@ func (j *Judge) objectiveFinding(ctx context.Context, k int, o *objective, d dou
 	if o.Metric == plan.Figure {
 		return j.figure(o.Objective, d)
 	}
+	if j.begin == nil && j.live.cut {
+		return noData(o.Objective, fmt.Sprintf("%s: the load was changed before the %s began", o.Text, j.part.name()))
+	}
 	if j.begin == nil {
 		return noData(o.Objective, fmt.Sprintf("%s: the run ended before its %s began", o.Text, j.part.name()))
 	}

@@ -78,6 +78,8 @@ const (
 	CodeDropped      = "dropped"       // too much due work was never started, for want of a free user
 	CodeExceptions   = "exceptions"    // expressions of the plan failed
 	CodeStopped      = "stopped"       // the run ended before its shape was over
+	CodeChanged      = "changed"       // somebody changed the load where it was to be judged
+	CodeHalted       = "halted"        // the run was ended to spare the target
 	CodeAborted      = "aborted"       // a missed objective with `abort` ended the run
 	CodeUnreachable  = "unreachable"   // no request got any answer
 	CodeOutlet       = "outlet"        // an outlet that has to be complete is not

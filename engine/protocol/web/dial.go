@@ -16,6 +16,12 @@ const leastDial = 2 * time.Second
 // connect opens a connection to the origin of the hop, and times its phases.
 func (c *Client) connect(ctx context.Context, resp *protocol.Response) (*conn, protocol.Outcome) {
 	o := c.hop.origin
+	if c.options.Permit != nil {
+		if err := c.options.Permit(net.JoinHostPort(o.name, o.port)); err != nil {
+			resp.Detail = short(err.Error())
+			return nil, protocol.Refused
+		}
+	}
 	limited := ctx
 	if !c.hop.deadline.IsZero() {
 		var cancel context.CancelFunc

@@ -45,6 +45,9 @@ type Options struct {
 	MaxResponseBytes int64       // of one body, on the wire as well as decoded; 0: 10 MiB
 	UserAgent        string      // where the request has none; "": "tidegauge"
 
+	// Permit is asked before every connection, with HOST:PORT as the URL has it; what it refuses is not dialled, and the
+	// request fails with the error's text. nil: all is permitted.
+	Permit func(address string) error
 	// Dial opens a connection to an address made of an IP and a port. nil: a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// LookupHost returns the IP addresses of a host name. nil: the system's resolver, asked anew for every connection.
