@@ -61,6 +61,7 @@
 //	8      grafana                      makes dashboards of the metrics in the catalog
 //	8      exporters/otlp               series by OTLP over gRPC and HTTP                                    grpc, proto/otlp
 //	8      exporters/prometheus         series by remote write                                               prometheus (prompb)
+//	9      engine/queue                 runs tests one after the other, when asked and by schedule           robfig/cron, fsnotify
 //	9      exporters                    opens the outlets that a command line names
 //	10     cmd/tidegauge/internal/app   puts the command together
 //	10     cmd/tidegauge/internal/config  reads the configuration: what outlives a plan                        yaml.v3

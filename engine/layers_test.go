@@ -27,6 +27,8 @@ var heavy = map[string][]string{
 	"gopkg.in/yaml.v3":                         {"engine/document", "engine/plan", "engine/rule", "cmd/tidegauge/internal/config"},
 	"go.yaml.in/yaml/v2":                       {"engine/scrape"}, // that of Prometheus, whose types decode themselves
 	"github.com/expr-lang/expr":                {"engine/value"},
+	"github.com/robfig/cron":                   {"engine/queue"},
+	"github.com/fsnotify/fsnotify":             {"engine/queue"},
 	"github.com/tidwall/gjson":                 {"engine/value"},
 	"github.com/valyala/fasthttp":              {"engine/protocol/web", "deploy/bench"},
 	"github.com/Shopify/toxiproxy":             {"engine/fault/tcp"},

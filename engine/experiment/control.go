@@ -19,6 +19,7 @@ type Control struct {
 	changes run.Control
 	mu      sync.Mutex
 	e       *experiment // nil: nothing runs
+	stop    string      // why the run is to end, once it begins; empty: it is not
 }
 
 // ErrFixed is the error of a change to a run whose load nobody may change.
@@ -30,7 +31,9 @@ func (c *Control) attach(e *experiment) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.e = e
+	if c.e = e; e != nil && c.stop != "" {
+		c.endRun(c.stop)
+	}
 }
 
 func (c *Control) load() *run.Control {
@@ -91,14 +94,20 @@ func (c *Control) Resume(by string) error {
 // Paused reports whether the run is in a pause.
 func (c *Control) Paused() bool { return c.changes.Paused() }
 
-// Stop ends the run gracefully, before its shape is over. Without a run it does nothing.
+// Stop ends the run gracefully, before its shape is over; a run that has not begun ends when it does.
 func (c *Control) Stop(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.e != nil {
-		c.e.reason.CompareAndSwap(nil, reason)
-		c.e.end()
+	if c.e == nil {
+		c.stop = reason
+		return
 	}
+	c.endRun(reason)
+}
+
+func (c *Control) endRun(reason string) {
+	c.e.reason.CompareAndSwap(nil, reason)
+	c.e.end()
 }
 
 // Halt ends the run gracefully to spare the target, which fails it. Without a run it does nothing.

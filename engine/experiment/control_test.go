@@ -21,7 +21,6 @@ func TestChangesAreEvents(t *testing.T) {
 	if err := control.SetRate("ann", 5); !errors.Is(err, run.ErrNoLoad) {
 		t.Errorf("a change without a run: %v", err)
 	}
-	control.Stop("nobody is there")
 	var served atomic.Uint64
 	changed := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {

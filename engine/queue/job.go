@@ -1,0 +1,125 @@
+package queue
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"tidegauge/engine/experiment"
+	"tidegauge/engine/measure"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/verdict"
+)
+
+// Request asks for a run.
+type Request struct {
+	Plan       string            // name of a plan of the folder
+	Test       string            // as plan.Plan.Test
+	Parameters map[string]string // come before environment variables in ${env.NAME}
+	Labels     map[string]string // beside the plan's, as version
+	Overrides  plan.Overrides
+	Seed       uint64
+	By         string // who asks
+	Schedule   string // that asks; empty: somebody does
+}
+
+// State is how a job stands.
+type State string
+
+// The states.
+const (
+	Waiting  State = "waiting"
+	Running  State = "running"
+	Finished State = "finished" // there is a verdict
+	Failed   State = "failed"   // there is none: Error says why
+)
+
+// Status is a job at a moment.
+type Status struct {
+	ID       string            `json:"id"`
+	State    State             `json:"state"`
+	Plan     string            `json:"plan"`
+	Test     string            `json:"test"`
+	Labels   map[string]string `json:"labels,omitempty"`
+	By       string            `json:"by"`
+	Schedule string            `json:"schedule,omitempty"`
+	Asked    time.Time         `json:"asked"`
+	Started  time.Time         `json:"started,omitzero"`
+	Ended    time.Time         `json:"ended,omitzero"`
+	Run      string            `json:"run,omitempty"` // id of the run in the history, when it has begun
+	Paused   bool              `json:"paused,omitempty"`
+	Outcome  verdict.Outcome   `json:"outcome,omitempty"`
+	Code     string            `json:"code,omitempty"` // of the finding that decided
+	Summary  string            `json:"summary,omitempty"`
+	Error    string            `json:"error,omitempty"` // why there is no verdict, or what could not be kept
+	Progress *Progress         `json:"progress,omitempty"`
+}
+
+// Over reports whether nothing more comes.
+func (s *Status) Over() bool { return s.State == Finished || s.State == Failed }
+
+// Progress is the latest interval of a run. Times are in seconds.
+type Progress struct {
+	Seconds   float64 `json:"seconds"` // since the start of the load
+	Planned   float64 `json:"planned"`
+	Phase     string  `json:"phase"`
+	Users     int     `json:"users"`
+	Arrivals  float64 `json:"arrivals"`   // intended, per second
+	Rate      float64 `json:"rate"`       // requests finished per second, in the interval
+	ErrorRate float64 `json:"error_rate"` // in the interval
+	P50       float64 `json:"p50"`
+	P95       float64 `json:"p95"`
+	P99       float64 `json:"p99"`
+	Max       float64 `json:"max"`
+	Requests  uint64  `json:"requests"` // finished since the start
+	Failures  uint64  `json:"failures"`
+}
+
+// job is a request and what becomes of it. It is a sink of its run.
+type job struct {
+	request Request
+	plan    *plan.Plan
+	test    *plan.Test
+	control *experiment.Control
+
+	mu      sync.Mutex
+	status  Status
+	changed chan struct{} // closed when status changes
+}
+
+func (j *job) update(change func(*Status)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	change(&j.status)
+	close(j.changed)
+	j.changed = make(chan struct{})
+}
+
+// now returns the status, and a channel that is closed when there is another one.
+func (j *job) now() (Status, <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := j.status
+	s.Paused = s.State == Running && j.control.Paused()
+	return s, j.changed
+}
+
+// Consume implements measure.Sink.
+func (j *job) Consume(_ context.Context, s *measure.Snapshot) error {
+	length := s.Time.Sub(s.Since).Seconds()
+	if length <= 0 {
+		return nil
+	}
+	last, total := s.Delta.Sum(s.Names, nil), s.Total.Sum(s.Names, nil)
+	p := &Progress{
+		Seconds: s.Time.Sub(s.Start).Seconds(), Planned: s.Planned.Seconds(), Phase: s.Phase, Users: s.PeakUsers, Arrivals: s.Rate,
+		Rate: float64(last.Finished) / length, Requests: total.Finished, Failures: total.Failed,
+	}
+	if last.Finished > 0 {
+		p.ErrorRate = float64(last.Failed) / float64(last.Finished)
+		p.P50, p.P95 = last.ResponseTime.Quantile(0.5), last.ResponseTime.Quantile(0.95)
+		p.P99, p.Max = last.ResponseTime.Quantile(0.99), last.ResponseTime.Quantile(1)
+	}
+	j.update(func(s *Status) { s.Progress = p })
+	return nil
+}
