@@ -75,6 +75,13 @@ func (l *lab) run(ctx context.Context, o experiment.Options) (*report.Report, er
 	return &report.Report{Verdict: &verdict.Verdict{Outcome: verdict.Pass, Summary: "fine"}}, nil
 }
 
+// starts returns when runs began.
+func (l *lab) starts() []time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.began)
+}
+
 func mustCron(t *testing.T, fields, zone string) Cron {
 	t.Helper()
 	c, err := ParseCron(fields, zone)
@@ -132,17 +139,17 @@ func TestDayOfSchedules(t *testing.T) {
 		if states["gone"].Outstanding.IsZero() || !states["berlin"].Outstanding.IsZero() {
 			t.Errorf("outstanding: gone %v, berlin %v", states["gone"].Outstanding, states["berlin"].Outstanding)
 		}
-		found := slices.ContainsFunc(l.began, func(at time.Time) bool {
+		found := slices.ContainsFunc(l.starts(), func(at time.Time) bool {
 			d := at.Sub(begin.Add(90 * time.Minute)) // 02:30 in Berlin in winter
 			return d >= 0 && d <= time.Minute
 		})
 		if !found {
-			t.Errorf("no run at 01:30 UTC among %v", l.began)
+			t.Errorf("no run at 01:30 UTC among %v", l.starts())
 		}
+		stop()
 		if l.labels[0]["release"] != "1" {
 			t.Errorf("labels %v, want those of the schedule", l.labels[0])
 		}
-		stop()
 	})
 }
 
@@ -163,8 +170,8 @@ func TestMissedRuns(t *testing.T) {
 			time.Sleep(5 * time.Minute)
 			s := q.Schedules()[0]
 			want := map[bool]int{false: 1, true: 2}[catchUp]
-			if len(l.began) != want {
-				t.Errorf("catch up %v: %d runs, want %d", catchUp, len(l.began), want)
+			if len(l.starts()) != want {
+				t.Errorf("catch up %v: %d runs, want %d", catchUp, len(l.starts()), want)
 			}
 			if catchUp != s.Outstanding.IsZero() {
 				t.Errorf("catch up %v: outstanding since %v", catchUp, s.Outstanding)
@@ -240,8 +247,8 @@ func TestOneAtATime(t *testing.T) {
 			t.Error(err)
 		}
 		time.Sleep(90 * time.Minute)
-		if len(l.began) != 2 || l.began[1].Sub(l.began[0]) != time.Hour {
-			t.Errorf("began at %v", l.began)
+		if began := l.starts(); len(began) != 2 || began[1].Sub(began[0]) != time.Hour {
+			t.Errorf("began at %v", began)
 		}
 		if err := q.Stop(jobs[0].ID, "ben"); !errors.Is(err, ErrOver) {
 			t.Errorf("ending what is over: %v", err)
