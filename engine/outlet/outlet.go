@@ -181,7 +181,7 @@ func (o *Outlet) Run(ctx context.Context) error {
 			backoff = min(2*backoff, maxBackoff)
 		default:
 			backoff = minBackoff
-			if o.target() <= to {
+			if !o.flushBeyond(to) {
 				o.wait(ctx, poll)
 			}
 		}
@@ -204,6 +204,13 @@ func (o *Outlet) target() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return max(time.Now().Add(-o.o.Settle).UnixMilli(), o.until, o.state.Cursor)
+}
+
+// flushBeyond reports whether a flush waits for more than what lies up to to.
+func (o *Outlet) flushBeyond(to int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.until > to
 }
 
 // wait waits for a time, or until a flush begins.
