@@ -69,7 +69,7 @@ goes on, q ends the test gracefully. What is judged ends at the first change, an
 			if err != nil {
 				return err
 			}
-			p, err := readPlan(c, args[0], conf.Listen, &conf.Scrape)
+			p, err := readPlan(c, args[0], conf.Listen, conf.ServerJobs())
 			if err != nil {
 				return err
 			}

@@ -80,7 +80,7 @@ func (s *settings) appConfig(c *console) (app.Config, error) {
 	}
 	a := app.Config{
 		DataDir: conf.DataDir, Listen: conf.Listen, Retention: conf.Retention.Time, Size: conf.Retention.Size,
-		Scrape: conf.Scrape, Outlets: conf.Outlets, Version: version(), AllowedHooks: s.allowHooks,
+		Scrape: conf.Scrape, Host: conf.Host, Outlets: conf.Outlets, Version: version(), AllowedHooks: s.allowHooks,
 	}
 	return a, s.out.add(c, &a)
 }
@@ -100,16 +100,13 @@ func readConfig(c *console, file, listen, defaultListen string) (*config.Config,
 	return conf, mistaken(file, err)
 }
 
-// readPlan reads and checks a plan for a process with this configuration; every error of it is the plan's.
-func readPlan(c *console, file string, listen string, always *document.Jobs) (*plan.Plan, error) {
+// readPlan reads and checks a plan for a process with this configuration, and with the jobs whose series are always there; every error of it is the plan's.
+func readPlan(c *console, file string, listen string, always []string) (*plan.Plan, error) {
 	source, err := os.ReadFile(file)
 	if err != nil {
 		return nil, withCode(exitPlan, fmt.Errorf("reading the plan: %w", err))
 	}
-	o := plan.Options{Getenv: c.getenv, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{Listen: listen}.Check}
-	if always != nil {
-		o.Jobs = always.Names
-	}
+	o := plan.Options{Getenv: c.getenv, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{Listen: listen}.Check, Jobs: always}
 	p, err := plan.Parse(file, source, o)
 	return p, mistaken(file, err)
 }

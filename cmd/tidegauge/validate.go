@@ -58,6 +58,9 @@ func validate(c *console, file string) (string, error) {
 	if len(conf.Scrape.Names) > 0 {
 		says += ": " + strings.Join(conf.Scrape.Names, ", ")
 	}
+	if conf.Host != nil {
+		says += "; reads of this machine " + strings.Join(conf.Host.Jobs(), ", ")
+	}
 	return says, nil
 }
 

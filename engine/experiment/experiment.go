@@ -69,6 +69,8 @@ type Lab struct {
 
 	Listen string                // where this process answers: no server under test; empty: nowhere
 	Always func() *document.Jobs // what is scraped always, into the same store; nil: nothing
+	// AlwaysHost is what is read of this machine always, into the same store; nil: nothing.
+	AlwaysHost *host.Options
 
 	shown *telemetry.Provider // of the last run: it can be pulled until the next begins
 }
@@ -128,9 +130,9 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
-	required, err := l.Outlets.Find(o.Plan.Outlets.Required)
+	required, err := l.required(o.Plan)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: outlets.required: %w", ErrPlan, o.Plan.File, err)
+		return nil, err
 	}
 	record, err := l.History.Begin(meta, o.Plan.Source)
 	if err != nil {
@@ -277,6 +279,28 @@ func (e *experiment) prepare(ctx context.Context, meta report.Meta) error {
 	return nil
 }
 
+// required returns the names of the outlets that a plan says have to be complete.
+func (l *Lab) required(p *plan.Plan) ([]string, error) {
+	var names []string
+	var wrong document.Errors
+	for i, one := range p.Outlets.Required {
+		found := l.Outlets.Find(one)
+		if len(found) == 0 {
+			e := &document.Error{File: p.File, Pos: p.Outlets.Places[i], Path: fmt.Sprintf("outlets.required[%d]", i),
+				Message: fmt.Sprintf("there is no outlet %q: name it with --out, or under outlets in tidegauge.yaml", one)}
+			if near := document.Nearest(one, l.Outlets.Known()); near != "" {
+				e.Message = fmt.Sprintf("there is no outlet %q, did you mean %s?", one, near)
+			}
+			wrong = append(wrong, e)
+		}
+		names = append(names, found...)
+	}
+	if wrong != nil {
+		return nil, fmt.Errorf("%w:\n%w", ErrPlan, wrong)
+	}
+	return names, nil
+}
+
 // prepareScrape reads what the plan scrapes.
 func (e *experiment) prepareScrape() (err error) {
 	jobs := e.o.Plan.ScrapeConfigs()
@@ -287,6 +311,9 @@ func (e *experiment) prepareScrape() (err error) {
 		if err := scrapedAlready(e.o.Plan, e.lab.Always()); err != nil {
 			return err
 		}
+	}
+	if err := readAlready(e.o.Plan, e.lab.AlwaysHost); err != nil {
+		return err
 	}
 	var locals []scrape.Local
 	if e.o.Plan.Host != nil {
@@ -319,6 +346,20 @@ func scrapedAlready(p *plan.Plan, always *document.Jobs) error {
 	}
 	if twice != nil {
 		return fmt.Errorf("%w:\n%w", ErrPlan, twice)
+	}
+	return nil
+}
+
+// readAlready says what a plan reads of this machine that is also read always.
+func readAlready(p *plan.Plan, always *host.Options) error {
+	if p.Host == nil || always == nil {
+		return nil
+	}
+	for _, job := range p.Host.Jobs() {
+		if slices.Contains(always.Jobs(), job) {
+			return fmt.Errorf("%w:\n%w", ErrPlan, document.Errors{{File: p.File, Pos: p.HostPos, Path: "host", Message: fmt.Sprintf(
+				"the job %q of this machine is read already, always, as the configuration says: its series would be written twice; remove host from the plan or from the configuration, or give it another job", job)}})
+		}
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -97,22 +98,27 @@ func (s *Set) Run(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Find returns the names of the outlets that plans call by these names or kinds. The error says which of them there is not.
-func (s *Set) Find(called []string) (names []string, err error) {
-	for _, one := range called {
-		found := false
-		if s != nil {
-			for name, kind := range s.o.Kinds {
-				if one == name || one == kind {
-					names, found = append(names, name), true
-				}
-			}
-		}
-		if !found {
-			err = errors.Join(err, fmt.Errorf("there is no outlet %q: name it with --out, or under outlets in tidegauge.yaml", one))
+// Find returns the names of the outlets that a plan calls by this name or kind; none: there is no such outlet.
+func (s *Set) Find(called string) (names []string) {
+	if s == nil {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.o.Kinds)) {
+		if called == name || called == s.o.Kinds[name] {
+			names = append(names, name)
 		}
 	}
-	return names, err
+	return names
+}
+
+// Known returns what Find finds: the names and the kinds of the outlets, each once.
+func (s *Set) Known() []string {
+	if s == nil {
+		return nil
+	}
+	known := slices.AppendSeq(slices.Collect(maps.Keys(s.o.Kinds)), maps.Values(s.o.Kinds))
+	slices.Sort(known)
+	return slices.Compact(known)
 }
 
 // Begin says that a run begins, whose accounts Flush is to return.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -92,10 +93,10 @@ func (d *decoder) plan(n node, p *Plan) {
 		document.Key("classes", func(n node) { p.Classes = d.classes(n, names) }),
 		document.Key("trace", func(n node) { p.Trace = d.trace(n) }),
 		document.Key("scrape", func(n node) { p.Scrape = d.scrape(n, p) }),
-		document.Key("host", func(n node) { p.Host = d.Host(n) }),
+		document.Key("host", func(n node) { p.Host, p.HostPos = d.Host(n), d.Pos(n) }),
 		document.Key("proxies", func(n node) { p.Proxies = d.proxies(n) }),
 		document.Key("outlets", func(n node) {
-			d.Mapping(n, "outlets", document.Key("required", document.Into(&p.Outlets.Required, d.Words("outlets"))))
+			d.Mapping(n, "what a plan asks of outlets", document.Key("required", func(n node) { p.Outlets = d.required(n) }))
 		}),
 		document.Key("objectives", func(n node) { p.Objectives = d.objectives(n, p) }),
 		document.Key("tests", func(n node) { p.Tests = d.tests(n, p) }),
@@ -212,4 +213,21 @@ func isLabel(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= maxName
+}
+
+// required reads which outlets have to be complete. Which there are is not the plan's to say.
+func (d *decoder) required(n node) (o Outlets) {
+	for _, item := range d.Items(n, "names or kinds of outlets, such as prometheus") {
+		name, ok := d.Constant(item, "the name or the kind of an outlet, such as prometheus")
+		switch {
+		case !ok:
+		case strings.TrimSpace(name) == "":
+			d.Wrong(item, "the name is empty, expected that of an outlet, or its kind, such as prometheus")
+		case slices.Contains(o.Required, name):
+			d.Wrong(item, "the outlet %s is named twice, expected it once", document.Quoted(name))
+		default:
+			o.Required, o.Places = append(o.Required, name), append(o.Places, d.Pos(item))
+		}
+	}
+	return o
 }

@@ -26,6 +26,7 @@ type Plan struct {
 	Classes    []UserClass
 	Scrape     document.Jobs // what is scraped while a test lasts
 	Host       *host.Options // what is read of this machine meanwhile; nil: nothing
+	HostPos    Pos
 	Proxies    []Proxy
 	Trace      Trace
 	Outlets    Outlets
@@ -36,6 +37,7 @@ type Plan struct {
 // Outlets is what a plan asks of the outlets that whoever runs it has.
 type Outlets struct {
 	Required []string // names or kinds of those that must be complete for a pass
+	Places   []Pos    // where each of them is
 }
 
 // Target is the system that is loaded.

@@ -2,6 +2,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/fault"
 	"tidegauge/engine/history"
+	"tidegauge/engine/host"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
@@ -38,10 +41,24 @@ type Config struct {
 	Outlets     []exporters.Spec
 	OutletsWait time.Duration               // at the end of a run; default 10 s
 	Scrape      document.Jobs               // always, while the App runs
+	Host        *host.Options               // what is read of this machine always, by default every 15 s; nil: nothing
 	Getenv      func(string) (string, bool) // for the outlets' tokens; default os.LookupEnv
 	Notify      func(text string)           // told what people should know of outlets and faults; default: nobody
 
 	AllowedHooks []string // commands and URLs that plans may break things with, see fault.Allowed
+}
+
+// ServerJobs returns the values of the label job that series have which are always there: of what is scraped, then of this machine.
+func (c *Config) ServerJobs() []string {
+	jobs := slices.Clone(c.Scrape.Names)
+	if c.Host != nil {
+		for _, job := range c.Host.Jobs() {
+			if !slices.Contains(jobs, job) {
+				jobs = append(jobs, job)
+			}
+		}
+	}
+	return jobs
 }
 
 // App is the command put together. New opens, Start serves, Stop undoes both in reverse.
@@ -98,7 +115,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 	}
 	if err == nil {
 		a.scraper, err = scrape.New(scrape.Options{
-			Jobs: c.Scrape.YAML(nil), Dir: c.Scrape.Dir, Store: s, Logger: c.Logger,
+			Jobs: c.Scrape.YAML(nil), Locals: ownTargets(c.Host), Dir: c.Scrape.Dir, Store: s, Logger: c.Logger,
 			Rules: scrape.Rules{Interval: scrape.AlwaysInterval, Listen: c.Listen},
 		})
 	}
@@ -110,7 +127,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 	}
 	a.jobs.Store(&c.Scrape)
 	a.Lab = &experiment.Lab{
-		Always: a.Scraped, Listen: c.Listen,
+		Always: a.Scraped, AlwaysHost: c.Host, Listen: c.Listen,
 		Store:   s,
 		History: a.History,
 		Version: c.Version,
@@ -136,6 +153,20 @@ func restoreFaults(ctx context.Context, c *Config) {
 	if err != nil {
 		c.Notify("WARNING: " + err.Error())
 	}
+}
+
+// ownTargets are this machine and processes on it.
+func ownTargets(o *host.Options) []scrape.Local {
+	if o == nil {
+		return nil
+	}
+	always := *o
+	always.Interval = cmp.Or(o.Interval, scrape.AlwaysInterval)
+	var list []scrape.Local
+	for _, t := range host.New(always).Targets() {
+		list = append(list, scrape.Local(t))
+	}
+	return list
 }
 
 func openOutlets(c *Config, s *store.Store) (*exporters.Outlets, error) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tidegauge/engine/document"
+	"tidegauge/engine/host"
 	"tidegauge/exporters"
 )
 
@@ -26,6 +27,7 @@ type Config struct {
 	Retention Retention
 	Outlets   []exporters.Spec
 	Scrape    document.Jobs // always
+	Host      *host.Options // what is read of this machine, always; nil: nothing
 }
 
 // Retention says how long series are kept.
@@ -71,6 +73,7 @@ func (d *decoder) config(n node, c *Config) {
 		document.Key("retention", func(n node) { c.Retention = d.retention(n) }),
 		document.Key("outlets", func(n node) { c.Outlets = d.outlets(n, d.listensOn(c)) }),
 		document.Key("scrape", func(n node) { c.Scrape = d.scrape(n, d.listensOn(c)) }),
+		document.Key("host", func(n node) { c.Host = d.Host(n) }),
 	)
 }
 
