@@ -7,6 +7,7 @@ import (
 
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/report"
+	"tidegauge/engine/stat"
 	"tidegauge/engine/verdict"
 )
 
@@ -31,10 +32,10 @@ var exitReasons = []struct {
 	reason string
 }{
 	{exitPass, "the run passed (or the command did what was asked)"},
-	{exitFail, "an objective was missed, or requests failed and no objective judges them"},
+	{exitFail, "an objective was missed, requests failed and no objective judges them, or there is a regression (compare, run --confirm)"},
 	{exitUsage, "the command line is wrong"},
 	{exitPlan, "the plan or the configuration is wrong; nothing was sent"},
-	{exitInconclusive, "what was measured cannot carry an answer: generator too late, too few samples, work dropped"},
+	{exitInconclusive, "what was measured cannot carry an answer: generator too late, too few samples, work dropped; of compare, no verdict"},
 	{exitStorage, "the data directory, the store or an output file cannot be used; what was measured was still printed"},
 	{exitUnreachable, "the target could not be reached: no request got any answer"},
 	{exitInternal, "tidegauge itself failed: a bug"},
@@ -87,6 +88,8 @@ func codeOf(err error) exitCode {
 func codeOfReport(r *report.Report) exitCode {
 	v := r.Verdict
 	switch {
+	case v.Outcome == verdict.Pass && r.Comparison != nil && r.Comparison.Verdict == stat.Regression && r.Comparison.Confirmed:
+		return exitFail
 	case v.Outcome == verdict.Pass:
 		return exitPass
 	case v.Code() == verdict.CodeUnreachable:

@@ -22,6 +22,7 @@ import (
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
+	"tidegauge/engine/stat"
 	"tidegauge/engine/verdict"
 	"tidegauge/exporters/locust"
 )
@@ -40,6 +41,8 @@ type runFlags struct {
 	exitCodeOnError int
 	locust          plan.Overrides
 	stopTimeout     locustDuration
+	subject         experiment.Subject
+	confirm         bool
 	settings
 }
 
@@ -117,6 +120,10 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVarP(&f.locust.ExcludeTags, "exclude-tags", "E", nil, "leave out tasks with any of these tags")
 	flags.VarP(&f.stopTimeout, "stop-timeout", "s", "how long running tasks may take to finish at the end; 0 cuts them (default: the plan's)")
 	flags.StringArrayVar(&f.allowHooks, "allow-hook", nil, allowHookHelp)
+	flags.StringVar(&f.subject.Version, "target-version", "", "version of the system under test, for the history (default: $TIDEGAUGE_TARGET_VERSION)")
+	flags.StringVar(&f.subject.Commit, "commit", "", "its commit (default: $GITHUB_SHA, $CI_COMMIT_SHA, $GIT_COMMIT, $BUILDKITE_COMMIT, $CIRCLE_SHA1)")
+	flags.StringVar(&f.subject.Branch, "branch", "", "its branch (default: $GITHUB_REF_NAME, $CI_COMMIT_REF_NAME, $GIT_BRANCH, $BUILDKITE_BRANCH, $CIRCLE_BRANCH)")
+	flags.BoolVar(&f.confirm, "confirm", false, "where the run looks worse than its baseline, run the test twice more: a regression that\nthey show too ends with exit code 1")
 	f.out.registerRun(flags)
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
 	flags.StringVar(&f.csv, "csv", "", "write Locust's CSV files PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv, PREFIX_exceptions.csv; the folder must be there")
@@ -147,7 +154,11 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 		return withCode(exitStorage, err)
 	}
 	a.Start()
-	r, err := f.runOn(ctx, c, a, p, test)
+	f.subject = subjectOf(f.subject, c.getenv)
+	r, err := f.runOn(ctx, c, a, p, test, "")
+	if r != nil && err == nil && f.confirm {
+		r, err = f.confirmed(ctx, c, a, p, test, r)
+	}
 	if r != nil {
 		err = errors.Join(err, f.writeJSON(r, jsonOut))
 	}
@@ -188,11 +199,11 @@ func stop(ctx context.Context, a *app.App) error {
 }
 
 // runOn runs the test and prints and writes what it gave. A report comes with an error when something could not be kept.
-func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Plan, t *plan.Test) (*report.Report, error) {
+func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Plan, t *plan.Test, rerunOf string) (*report.Report, error) {
 	show := newProgress(c, p, t, f.headless)
 	sinks := []measure.Sink{show}
 	var csv *locust.Writer
-	if f.csv != "" {
+	if f.csv != "" && rerunOf == "" { // the files are of the run itself
 		var err error
 		if csv, err = newCSV(f.csv, f.csvFullHistory); err != nil {
 			return nil, withCode(exitStorage, err)
@@ -215,7 +226,7 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 	}
 	show.keys = keys
 	show.start()
-	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped, Tell: show.tell, Control: control})
+	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped, Tell: show.tell, Control: control, Subject: f.subject, RerunOf: rerunOf})
 	endKeys()
 	show.stop()
 	release()
@@ -227,6 +238,48 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 	}
 	fmt.Fprintln(c.out)
 	return r, errors.Join(err, printed(r.WriteText(c.out, widthOf(c), colored(c))))
+}
+
+// confirmed runs the test of a run that looks worse than its baseline twice more, and returns its report with what came of that.
+func (f *runFlags) confirmed(ctx context.Context, c *console, a *app.App, p *plan.Plan, t *plan.Test, r *report.Report) (*report.Report, error) {
+	if r.Comparison == nil || r.Comparison.Verdict != stat.Suspect && r.Comparison.Verdict != stat.Regression {
+		return r, nil
+	}
+	fmt.Fprintf(c.out, "\n%s\n", confirmText(r.Comparison))
+	var reruns []string
+	for range 2 {
+		again, err := f.runOn(ctx, c, a, p, t, r.Run.ID)
+		if err != nil || again == nil {
+			return r, err
+		}
+		reruns = append(reruns, again.Run.ID)
+		if again.Verdict.Code() == verdict.CodeStopped {
+			return r, nil // by a person, who does not want to know
+		}
+	}
+	found, err := a.Lab.Confirm(r.Run.ID, reruns)
+	if err != nil {
+		return r, err
+	}
+	r.Comparison = found
+	fmt.Fprintln(c.out)
+	return r, printed(report.WriteComparison(c.out, found, widthOf(c), colored(c)))
+}
+
+// subjectOf fills in what flags did not say of the system under test from the environment: CI systems name what they build.
+func subjectOf(s experiment.Subject, getenv func(string) (string, bool)) experiment.Subject {
+	first := func(given string, names ...string) string {
+		for _, name := range names {
+			if v, _ := getenv(name); given == "" {
+				given = v
+			}
+		}
+		return given
+	}
+	s.Version = first(s.Version, "TIDEGAUGE_TARGET_VERSION")
+	s.Commit = first(s.Commit, "GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILDKITE_COMMIT", "CIRCLE_SHA1")
+	s.Branch = first(s.Branch, "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "GIT_BRANCH", "BUILDKITE_BRANCH", "CIRCLE_BRANCH")
+	return s
 }
 
 func newCSV(prefix string, fullHistory bool) (*locust.Writer, error) {

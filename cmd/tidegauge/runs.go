@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"text/tabwriter"
@@ -78,7 +79,7 @@ func openHistory(c *console, s *settings) (*history.History, error) {
 }
 
 func listRuns(c *console, h *history.History, limit int) error {
-	records, err := h.List()
+	records, all, err := h.Newest(limit)
 	if err != nil {
 		return withCode(exitStorage, err)
 	}
@@ -86,16 +87,12 @@ func listRuns(c *console, h *history.History, limit int) error {
 		fmt.Fprintln(c.out, "no runs yet; start with: tidegauge demo")
 		return nil
 	}
-	all := len(records)
-	if limit > 0 && all > limit {
-		records = records[:limit]
-	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tSTARTED\tPLAN\tTEST\tVERDICT\tLENGTH\tREQUESTS\tFAILED\tP95")
+	fmt.Fprintln(w, "RUN\tSTARTED\tPLAN\tTEST\tVERDICT\tLENGTH\tREQUESTS\tFAILED\tP95\tBASELINE\tVERSION")
 	for i := range records {
 		r := &records[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\n", r.ID, r.Start.Local().Format(time.DateTime), r.Plan, r.Test,
-			verdictOf(r), clock(time.Duration(r.Seconds*float64(time.Second))), r.Requests, r.Failures, seconds(r.P95))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\n", r.ID, r.Start.Local().Format(time.DateTime), r.Plan, r.Test,
+			verdictOf(r), clock(time.Duration(r.Seconds*float64(time.Second))), r.Requests, r.Failures, seconds(r.P95), r.Comparison, versionOf(r))
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -112,4 +109,10 @@ func verdictOf(r *history.Record) string {
 		return string(r.Outcome)
 	}
 	return string(r.State)
+}
+
+// versionOf says what was under test, as far as that is known.
+func versionOf(r *history.Record) string {
+	const short = 10
+	return cmp.Or(r.TargetVersion, r.Commit[:min(short, len(r.Commit))])
 }

@@ -71,6 +71,8 @@ const (
 	HourlyGrowth      = "tidegauge.hourly_growth"
 	LimitTime         = "tidegauge.limit.time"
 	WarmUpTime        = "tidegauge.warm_up.time"
+	BaselineChange    = "tidegauge.baseline.change"
+	BaselineVerdict   = "tidegauge.baseline.verdict"
 	OutletSamples     = "tidegauge.outlet.samples"
 	OutletSpans       = "tidegauge.outlet.spans"
 	OutletEvents      = "tidegauge.outlet.events"
@@ -174,6 +176,8 @@ func Figures() []Metric {
 		{Capacity, Gauge, "{iteration}/s", "Highest arrival rate that met the objectives, of a search for it.", nil},
 		{CapacityUsers, Gauge, "{user}", "Most users that the objectives were met with, of a search for them.", nil},
 		{ThroughputCeiling, Gauge, "{request}/s", "Most requests a second that were answered well, whatever the load.", nil},
+		{BaselineChange, Gauge, "1", "Relative change against the baseline: 0.1 is 10% more. The subject is the metric that is compared.", subject},
+		{BaselineVerdict, Gauge, "", "Comparison with the baseline: 1 not worse or better, 0 regression, -1 undecided.", nil},
 		{DetectionTime, Gauge, "s", "Time from the beginning of a fault until it showed; the subject is the fault.", subject},
 		{RecoveryTime, Gauge, "s", "Time from the end of a fault or spike until the target was back for good; absent if it was not. The subject is the fault or spike.", subject},
 		{DrainTime, Gauge, "s", "Time from the end of a fault or spike until as few requests were under way as before; the subject is the fault or spike.", subject},

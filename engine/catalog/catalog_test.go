@@ -33,6 +33,8 @@ func TestPrometheusName(t *testing.T) {
 		Verdict:               "tidegauge_verdict",
 		RunDuration:           "tidegauge_run_duration_seconds",
 		FigureBound:           "tidegauge_figure_bound",
+		BaselineChange:        "tidegauge_baseline_change_ratio",
+		BaselineVerdict:       "tidegauge_baseline_verdict",
 		Capacity:              "tidegauge_capacity_per_second",
 		CapacityUsers:         "tidegauge_user_capacity",
 		ThroughputCeiling:     "tidegauge_throughput_ceiling_per_second",

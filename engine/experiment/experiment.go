@@ -108,7 +108,13 @@ type Options struct {
 	Permit func(address string) error
 	// Begun is told the id of the run as soon as it has one; nil: nobody wants to know.
 	Begun func(id string)
+
+	Subject Subject // what is under test; empty: nobody knows
+	RerunOf string  // the run that this one is to confirm; empty: none
 }
+
+// Subject is what is known of the system under test.
+type Subject struct{ Version, Commit, Branch string }
 
 // Run makes the load of a test, breaks what the test has faults for, keeps what it measures and judges it. It returns when all
 // of that is done and every fault is undone.
@@ -125,6 +131,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	}
 	meta := report.MetaOf(o.Plan, o.Test)
 	meta.Version, meta.Seed = l.Version, seed
+	meta.TargetVersion, meta.Commit, meta.Branch = o.Subject.Version, o.Subject.Commit, o.Subject.Branch
 	identity := &event.Run{Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels}
 	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed, Tracer: l.tracer(&o, seed, identity), Permit: o.Permit})
 	if err != nil {
@@ -138,6 +145,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrStorage, err)
 	}
+	record.RerunOf(o.RerunOf)
 	meta.ID, identity.ID = record.ID(), record.ID()
 	e := &experiment{
 		lab: l, o: o, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
@@ -421,14 +429,15 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 		a = e.loadAnswer(result, steady, &v) // of the objectives
 	}
 	done()
-	kept = append(kept, e.conclude(ctx, patience, &v, a, result.Start)...)
+	comparison := e.compare(steady, &v)
+	kept = append(kept, e.conclude(ctx, patience, &v, a, comparison, result.Start)...)
 	books := e.lab.Outlets.Flush(patience)
 	e.require(books)
 	for _, cause := range causes(kept) {
 		e.collector.Warn(cause)
 	}
 	r := e.collector.Report(&v)
-	r.Answer, r.Folder, r.Outlets = a, e.record.Dir(), books
+	r.Answer, r.Comparison, r.Folder, r.Outlets = a, comparison, e.record.Dir(), books
 	var summary strings.Builder
 	if err := r.WriteText(&summary, summaryWidth, false); err != nil {
 		kept = append(kept, err)

@@ -6,6 +6,7 @@
 //	plan.yaml       the plan as run; environment variables are in it by name, not by value
 //	report.json     the report in full (engine/report/README.md), of the last checkpoint until the run is finished
 //	histograms.bin  the totals of the run at full resolution (measure.Totals), see Stored.Totals
+//	values.json     what the run is compared by (compare.Values)
 //	summary.txt     the summary as the terminal showed it, of a finished run
 //	lock            held by the process of a run that is going on
 //
@@ -32,6 +33,7 @@ const (
 	planFile       = "plan.yaml"
 	reportFile     = "report.json"
 	histogramsFile = "histograms.bin"
+	valuesFile     = "values.json"
 	summaryFile    = "summary.txt"
 	lockFile       = "lock"
 )
@@ -54,23 +56,52 @@ func (h *History) Dir() string { return h.dir }
 // List returns the records of all runs, newest first. A folder whose record cannot be read is listed with the state Damaged
 // and hides nothing else. It reads nothing but the records.
 func (h *History) List() ([]Record, error) {
+	records, _, err := h.Newest(0)
+	return records, err
+}
+
+// ids returns the ids of all runs, newest first by their seconds. The time is in the id, so nothing is read but the folder.
+func (h *History) ids() ([]string, error) {
 	entries, err := os.ReadDir(h.dir)
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
-	var records []Record
+	ids := make([]string, 0, len(entries))
 	for _, e := range entries {
-		if !e.IsDir() || !isID(e.Name()) {
-			continue
+		if e.IsDir() && isID(e.Name()) {
+			ids = append(ids, e.Name())
 		}
-		if r, ok := h.read(e.Name()); ok {
+	}
+	slices.SortFunc(ids, func(a, b string) int { return strings.Compare(b, a) })
+	return ids, nil
+}
+
+// Newest returns the records of the newest runs, at most n of them, or all if n is 0, and how many runs there are. It reads no
+// more records than it has to.
+func (h *History) Newest(n int) (records []Record, all int, err error) {
+	ids, err := h.ids()
+	if err != nil {
+		return nil, 0, err
+	}
+	all = len(ids)
+	for _, id := range ids {
+		// Of several runs of one second only their records say which is newer.
+		if n > 0 && len(records) >= n && id[:timeLength] != records[len(records)-1].ID[:timeLength] {
+			break
+		}
+		if r, ok := h.read(id); ok {
 			records = append(records, r)
+		} else {
+			all--
 		}
 	}
 	slices.SortFunc(records, func(a, b Record) int {
 		return cmp.Or(strings.Compare(b.ID[:timeLength], a.ID[:timeLength]), b.Start.Compare(a.Start), strings.Compare(b.ID, a.ID))
 	})
-	return records, nil
+	if n > 0 && len(records) > n {
+		records = records[:n]
+	}
+	return records, all, nil
 }
 
 // read returns the record in a folder; ok is false where no run ever began, since its process died first.
@@ -125,38 +156,46 @@ const latest = "latest"
 // Find returns the record of the run with this name: its whole id, the beginning of it or its last letters (k3f9) where only
 // one run has them, or "latest". The error lists the runs that were meant when there are several.
 func (h *History) Find(name string) (Record, error) {
-	records, err := h.List()
+	newest, _, err := h.Newest(1)
 	if err != nil {
 		return Record{}, err
 	}
-	if len(records) == 0 {
+	if len(newest) == 0 {
 		return Record{}, fmt.Errorf("find run %q: there are no runs in %s", name, h.dir)
 	}
 	if name == latest {
-		return records[0], nil
+		return newest[0], nil
+	}
+	ids, err := h.ids()
+	if err != nil {
+		return Record{}, err
 	}
 	var found []Record
-	for _, r := range records {
-		switch {
-		case r.ID == name:
+	for _, id := range ids {
+		if id != name && (name == "" || !strings.HasPrefix(id, name) && !strings.HasSuffix(id, "-"+name)) {
+			continue
+		}
+		r, ok := h.read(id)
+		if ok && id == name {
 			return r, nil
-		case name != "" && (strings.HasPrefix(r.ID, name) || strings.HasSuffix(r.ID, "-"+name)):
+		}
+		if ok {
 			found = append(found, r)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return Record{}, fmt.Errorf("find run %q: there is none in %s; the newest is %s", name, h.dir, records[0].ID)
+		return Record{}, fmt.Errorf("find run %q: there is none in %s; the newest is %s", name, h.dir, newest[0].ID)
 	case 1:
 		return found[0], nil
 	}
 	const most = 5
-	var ids []string
+	var shown []string
 	for _, r := range found[:min(most, len(found))] {
-		ids = append(ids, r.ID)
+		shown = append(shown, r.ID)
 	}
 	if len(found) > most {
-		ids = append(ids, fmt.Sprintf("and %d more", len(found)-most))
+		shown = append(shown, fmt.Sprintf("and %d more", len(found)-most))
 	}
-	return Record{}, fmt.Errorf("find run %q: %d runs have that name: %s", name, len(found), strings.Join(ids, ", "))
+	return Record{}, fmt.Errorf("find run %q: %d runs have that name: %s", name, len(found), strings.Join(shown, ", "))
 }

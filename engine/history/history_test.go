@@ -123,7 +123,7 @@ func TestLifeOfARun(t *testing.T) {
 	}
 	s = load(t, h, r.ID()[:12])
 	want := Record{Schema: recordSchema, ID: r.ID(), State: Finished, Plan: "payments", Test: "load", Target: "http://localhost:8000", PID: os.Getpid(),
-		Start: rep.Start, AsOf: rep.End, Seconds: 25, Requests: 25, P95: 0.1, Outcome: verdict.Pass, Code: verdict.CodeNoObjectives, Summary: "all is well"}
+		Start: rep.Start, AsOf: rep.End, Seconds: 25, Requests: 25, P95: 0.1, Outcome: verdict.Pass, Code: verdict.CodeNoObjectives, Summary: "all is well", Key: "dd55e9c363b4fe30"}
 	if diff := cmp.Diff(want, s.Record); diff != "" {
 		t.Errorf("after Finish: -want +got\n%s", diff)
 	}

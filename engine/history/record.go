@@ -10,6 +10,7 @@ import (
 
 	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
+	"tidegauge/engine/stat"
 	"tidegauge/engine/verdict"
 )
 
@@ -51,6 +52,14 @@ type Record struct {
 	Summary  string            `json:"summary,omitempty"`
 	Lost     []string          `json:"lost,omitempty"` // files that could not be written at the end
 
+	Key           string         `json:"key,omitempty"`            // runs with the same one can be compared; see KeyOf
+	TargetVersion string         `json:"target_version,omitempty"` // of the system under test
+	Commit        string         `json:"commit,omitempty"`
+	Branch        string         `json:"branch,omitempty"`
+	Comparison    stat.Judgement `json:"comparison,omitempty"` // with its baseline
+	Compared      string         `json:"compared,omitempty"`   // the same in words
+	RerunOf       string         `json:"rerun_of,omitempty"`   // the run that this one was made to confirm
+
 	Problem string `json:"-"` // what is wrong with a damaged record
 }
 
@@ -58,6 +67,7 @@ func newRecord(m *report.Meta, pid int, start time.Time) Record {
 	return Record{
 		Schema: recordSchema, ID: m.ID, State: Running, Plan: m.Plan, Test: m.Test, Type: m.Type, Labels: m.Labels, Target: m.Target,
 		Version: m.Version, Host: m.Machine.Host, PID: pid, Start: start,
+		Key: KeyOf(m), TargetVersion: m.TargetVersion, Commit: m.Commit, Branch: m.Branch,
 	}
 }
 
@@ -70,6 +80,9 @@ func (r *Record) take(from *report.Report) {
 	r.Requests, r.Failures, r.P95 = from.Total.Count, from.Total.Failures, from.Total.Response.P95
 	if v := from.Verdict; v != nil {
 		r.Outcome, r.Code, r.Summary = v.Outcome, v.Code(), v.Summary
+	}
+	if c := from.Comparison; c != nil {
+		r.Comparison, r.Compared = c.Verdict, c.Summary
 	}
 }
 

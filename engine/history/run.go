@@ -2,6 +2,7 @@ package history
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 
+	"tidegauge/engine/compare"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/report"
 )
@@ -94,6 +96,34 @@ func (r *Run) Checkpoint(rep *report.Report, totals *measure.Totals) error {
 		return fmt.Errorf("checkpoint run %s: %w", r.record.ID, err)
 	}
 	return nil
+}
+
+// Record returns the record as it stands.
+func (r *Run) Record() Record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.record
+}
+
+// Values writes what the run is compared by; before Finish.
+func (r *Run) Values(v *compare.Values) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, err := json.Marshal(v)
+	if err == nil {
+		err = r.write(filepath.Join(r.dir, valuesFile), append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write what run %s is compared by: %w", r.record.ID, err)
+	}
+	return nil
+}
+
+// RerunOf notes that the run is made to confirm another; with the next checkpoint or at the end.
+func (r *Run) RerunOf(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.record.RerunOf = id
 }
 
 // Finish writes the finished run and gives its folder up. Where a file cannot be written the others still are, and the error

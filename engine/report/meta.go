@@ -20,7 +20,7 @@ func MetaOf(p *plan.Plan, t *plan.Test) Meta {
 	}
 	return Meta{
 		Plan: p.Name, PlanFile: p.File, Labels: p.Labels, Test: t.Name, Type: t.Type, Target: p.Target.BaseURL, Seed: p.Seed,
-		Shape:   shapeOf(&t.Shape),
+		Shape: shapeOf(&t.Shape), Work: p.Work(t),
 		Machine: Machine{Host: host, OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tidegauge/engine/answer"
+	"tidegauge/engine/compare"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/plan"
@@ -21,33 +22,34 @@ const Schema = "tidegauge.report/v1"
 
 // Report is a finished run in full, or a running one so far. All times are in seconds, all sizes in bytes, all ratios 0..1.
 type Report struct {
-	Schema     string           `json:"schema"`
-	Run        Meta             `json:"run"`
-	Complete   bool             `json:"complete"` // false: a checkpoint of a run that was still going on
-	Start      time.Time        `json:"start"`
-	End        time.Time        `json:"end"`
-	Seconds    float64          `json:"seconds"`
-	Verdict    *verdict.Verdict `json:"verdict,omitempty"`
-	Answer     *answer.Answer   `json:"answer,omitempty"` // to the question of the test's type
-	Total      Row              `json:"total"`
-	Requests   []Row            `json:"requests"`
-	Failures   []Failure        `json:"failures"`
-	Checks     []Check          `json:"checks"`
-	Exceptions []Exception      `json:"exceptions"`
-	Classes    []Class          `json:"classes"`
-	Books      Books            `json:"books"`
-	Outlets    []outlet.Books   `json:"outlets,omitempty"`   // their accounts over the run, in samples
-	Lateness   Times            `json:"lateness"`            // of the generator, over all classes
-	Blocked    Times            `json:"blocked"`             // how long due iterations waited for a free user
-	Generator  *Generator       `json:"generator,omitempty"` // how it did itself
-	Phases     []Phase          `json:"phases"`
-	Servers    []Server         `json:"servers,omitempty"` // what was scraped, once the run is over
-	Faults     []Fault          `json:"faults,omitempty"`  // once the run is over
-	UsersPeak  int              `json:"users_peak"`
-	Series     []Point          `json:"series"`
-	Events     []Event          `json:"events"`
-	Warnings   []string         `json:"warnings"`
-	Folder     string           `json:"folder,omitempty"` // of the run, where it was written
+	Schema     string              `json:"schema"`
+	Run        Meta                `json:"run"`
+	Complete   bool                `json:"complete"` // false: a checkpoint of a run that was still going on
+	Start      time.Time           `json:"start"`
+	End        time.Time           `json:"end"`
+	Seconds    float64             `json:"seconds"`
+	Verdict    *verdict.Verdict    `json:"verdict,omitempty"`
+	Answer     *answer.Answer      `json:"answer,omitempty"`     // to the question of the test's type
+	Comparison *compare.Comparison `json:"comparison,omitempty"` // with its baseline
+	Total      Row                 `json:"total"`
+	Requests   []Row               `json:"requests"`
+	Failures   []Failure           `json:"failures"`
+	Checks     []Check             `json:"checks"`
+	Exceptions []Exception         `json:"exceptions"`
+	Classes    []Class             `json:"classes"`
+	Books      Books               `json:"books"`
+	Outlets    []outlet.Books      `json:"outlets,omitempty"`   // their accounts over the run, in samples
+	Lateness   Times               `json:"lateness"`            // of the generator, over all classes
+	Blocked    Times               `json:"blocked"`             // how long due iterations waited for a free user
+	Generator  *Generator          `json:"generator,omitempty"` // how it did itself
+	Phases     []Phase             `json:"phases"`
+	Servers    []Server            `json:"servers,omitempty"` // what was scraped, once the run is over
+	Faults     []Fault             `json:"faults,omitempty"`  // once the run is over
+	UsersPeak  int                 `json:"users_peak"`
+	Series     []Point             `json:"series"`
+	Events     []Event             `json:"events"`
+	Warnings   []string            `json:"warnings"`
+	Folder     string              `json:"folder,omitempty"` // of the run, where it was written
 }
 
 // Meta says which run it is, apart from what was measured. MetaOf fills it from a plan; Run, Version and Seed are the
@@ -64,6 +66,11 @@ type Meta struct {
 	Seed     uint64            `json:"seed,string"`
 	Shape    Shape             `json:"shape"`
 	Machine  Machine           `json:"machine"`
+	Work     string            `json:"work,omitempty"` // what the test does, as a short hash: plan.Plan.Work
+
+	TargetVersion string `json:"target_version,omitempty"` // of the system under test
+	Commit        string `json:"commit,omitempty"`
+	Branch        string `json:"branch,omitempty"`
 }
 
 // Shape is the load that was asked for.

@@ -90,6 +90,7 @@ func (r *Report) WriteText(w io.Writer, width int, color bool) error {
 	r.head(t)
 	r.answer(t)
 	r.objectives(t)
+	r.comparison(t)
 	r.charts(t)
 	r.faults(t)
 	r.requests(t)

@@ -261,7 +261,8 @@ func (f *fit) negligible(c *Comparison) bool {
 		return false
 	}
 	k := uint64(math.Round(c.After * c.events))
-	return RatioInterval(k, max(k, uint64(c.events))).High < c.Before+f.q.Absolute
+	excess := RatioInterval(k, max(k, uint64(c.events))).High - c.Before
+	return excess*c.events < math.Max(f.q.Excess, f.q.Absolute*c.events)
 }
 
 // alike returns the variance of the mean of m runs by that of one: runs made one after the other are somewhat alike.
