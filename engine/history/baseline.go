@@ -334,7 +334,7 @@ func Sound(v *verdict.Verdict) (why string, ok bool) {
 		f := &v.Findings[i]
 		if f.Outcome == verdict.Inconclusive && slices.Contains([]string{
 			verdict.CodeBooks, verdict.CodeGenerator, verdict.CodeLateness, verdict.CodeCPU, verdict.CodeStartRate, verdict.CodeDropped,
-			verdict.CodeStopped, verdict.CodeUnreachable, verdict.CodeFault,
+			verdict.CodeStopped, verdict.CodeUnreachable, verdict.CodeFault, verdict.CodeChanged,
 		}, f.Code) {
 			return f.Message, false
 		}
