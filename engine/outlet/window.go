@@ -48,6 +48,9 @@ func (o *Outlet) advance(ctx context.Context, to int64) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if end >= to {
+			continue
+		}
 		// A long way to go does not keep new samples from being counted.
 		if err := o.count(ctx, max(to, o.target())); err != nil {
 			return err
