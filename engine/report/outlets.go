@@ -17,6 +17,9 @@ func (r *Report) outlets(t *text) {
 	n := verdict.FormatCount
 	for i := range r.Outlets {
 		b := &r.Outlets[i]
+		if b.Signal != "" && b.Produced == 0 && b.WaitingBefore == 0 && b.Lost == 0 && b.Errors == 0 && b.Balanced {
+			continue // the plan traces nothing
+		}
 		produced := "produced"
 		if b.Signal != "" {
 			produced = b.Signal + " produced"
