@@ -49,10 +49,31 @@ type serviceMonitor struct {
 	} `json:"spec"`
 }
 
+// prometheusRule is what is used of the operator's other type.
+type prometheusRule struct {
+	APIVersion string         `json:"apiVersion"`
+	Kind       string         `json:"kind"`
+	Metadata   map[string]any `json:"metadata"`
+	Spec       struct {
+		Groups []struct {
+			Name     string `json:"name"`
+			Interval string `json:"interval"`
+			Rules    []struct {
+				Record      string            `json:"record"`
+				Alert       string            `json:"alert"`
+				Expr        string            `json:"expr"`
+				For         string            `json:"for"`
+				Labels      map[string]string `json:"labels"`
+				Annotations map[string]string `json:"annotations"`
+			} `json:"rules"`
+		} `json:"groups"`
+	} `json:"spec"`
+}
+
 // TestKubernetesManifests: every key is one of the API's, and what refers to something else by name finds it.
 func TestKubernetesManifests(t *testing.T) {
 	files, err := filepath.Glob("kubernetes/*.yaml")
-	if err != nil || len(files) != 3 {
+	if err != nil || len(files) != 4 {
 		t.Fatalf("%d manifests, %v", len(files), err)
 	}
 	kinds := map[string]any{}
@@ -72,7 +93,7 @@ func TestKubernetesManifests(t *testing.T) {
 			kind, _ := document["kind"].(string)
 			into := map[string]any{
 				"ConfigMap": &corev1.ConfigMap{}, "PersistentVolumeClaim": &corev1.PersistentVolumeClaim{}, "Service": &corev1.Service{},
-				"Deployment": &appsv1.Deployment{}, "Job": &batchv1.Job{}, "ServiceMonitor": &serviceMonitor{},
+				"Deployment": &appsv1.Deployment{}, "Job": &batchv1.Job{}, "ServiceMonitor": &serviceMonitor{}, "PrometheusRule": &prometheusRule{},
 			}[kind]
 			if into == nil {
 				t.Fatalf("%s: unexpected kind %q", file, kind)

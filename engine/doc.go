@@ -59,7 +59,7 @@
 //	8      exporters/grafana            what happens to runs, as annotations of Grafana's
 //	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go
 //	8      exporters/locust             the four CSV files of Locust
-//	8      grafana                      makes dashboards of the metrics in the catalog
+//	8      grafana                      makes dashboards of the metrics in the catalog, and alert rules        yaml.v3
 //	8      exporters/otlp               series by OTLP over gRPC and HTTP                                    grpc, proto/otlp
 //	8      exporters/prometheus         series by remote write                                               prometheus (prompb)
 //	9      engine/queue                 runs tests one after the other, when asked and by schedule           robfig/cron, fsnotify

@@ -24,7 +24,7 @@ var heavy = map[string][]string{
 	"go.opentelemetry.io/otel":                 {"engine/telemetry", "engine/experiment"},
 	"go.opentelemetry.io/proto/otlp":           {"exporters/otlp"},
 	"google.golang.org/grpc":                   {"exporters/otlp"},
-	"gopkg.in/yaml.v3":                         {"engine/document", "engine/plan", "engine/rule", "cmd/tidegauge/internal/config"},
+	"gopkg.in/yaml.v3":                         {"engine/document", "engine/plan", "engine/rule", "grafana", "cmd/tidegauge/internal/config"},
 	"go.yaml.in/yaml/v2":                       {"engine/scrape"}, // that of Prometheus, whose types decode themselves
 	"github.com/expr-lang/expr":                {"engine/value"},
 	"github.com/robfig/cron":                   {"engine/queue"},

@@ -1,4 +1,4 @@
-// Package grafana makes Grafana dashboards of the metrics in package catalog, for data sources of type Prometheus.
+// Package grafana makes Grafana dashboards of the metrics in package catalog, and alert rules, for data sources of type Prometheus.
 //
 // The JSON beside it is what `go generate ./grafana` writes; README.md says how to use it.
 package grafana
@@ -9,7 +9,7 @@ import (
 	"fmt"
 )
 
-//go:generate go test -run ^TestCommittedFiles$ -update .
+//go:generate go test -run ^TestCommittedFiles -update .
 
 // Files returns the dashboards by the names of their files.
 func Files() map[string]Dashboard {

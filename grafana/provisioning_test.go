@@ -30,9 +30,9 @@ func TestProvisionedDatasource(t *testing.T) {
 	var file struct {
 		APIVersion  int `yaml:"apiVersion"`
 		Datasources []struct {
-			Name, Type, Access, URL string
-			Editable                bool
-			JSONData                struct {
+			Name, UID, Type, Access, URL string
+			Editable                     bool
+			JSONData                     struct {
 				HTTPMethod   string `yaml:"httpMethod"`
 				TimeInterval string `yaml:"timeInterval"`
 				ManageAlerts bool   `yaml:"manageAlerts"`
@@ -53,7 +53,7 @@ func TestProvisionedDatasource(t *testing.T) {
 			t.Errorf("%s offers data sources of type %v, provisioned is one of type %s", one.UID, got, d.Type)
 		}
 	}
-	if d.URL != "${TIDEGAUGE_URL}" || d.Access != "proxy" || interval != time.Second || !slices.Contains([]string{"GET", "POST"}, d.JSONData.HTTPMethod) {
+	if d.UID != DatasourceUID || d.URL != "${TIDEGAUGE_URL}" || d.Access != "proxy" || interval != time.Second || !slices.Contains([]string{"GET", "POST"}, d.JSONData.HTTPMethod) {
 		t.Errorf("data source %+v", d)
 	}
 }

@@ -1,6 +1,6 @@
 package rule
 
-//go:generate go test -run ^TestBundledFile$ -update .
+//go:generate go test -run ^TestBundledFile -update .
 
 import (
 	"fmt"

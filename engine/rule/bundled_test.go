@@ -47,6 +47,36 @@ func TestBundledFile(t *testing.T) {
 	}
 }
 
+// TestBundledFileOfKubernetes: the same rules as the Prometheus operator takes them.
+func TestBundledFileOfKubernetes(t *testing.T) {
+	const file = "../../deploy/kubernetes/prometheusrule.yaml"
+	f := rule.Bundled()
+	text, err := f.YAML("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# Written by `go generate ./engine/rule`: the bundled rules, for the Prometheus operator.\n" +
+		"apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: tidegauge\n  labels: {app.kubernetes.io/name: tidegauge}\nspec:\n"
+	for line := range strings.Lines(string(text)) {
+		if line != "\n" {
+			line = "  " + line
+		}
+		want += line
+	}
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("%s is not what the code makes: run go generate ./engine/rule", file)
+	}
+}
+
 // TestBundledAlertsAreComplete: each says what is wrong, how much, how bad, and where to read on.
 func TestBundledAlertsAreComplete(t *testing.T) {
 	runbook, err := os.ReadFile("../../deploy/prometheus/RUNBOOK.md")
