@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"tidegauge/engine/hist"
 	"tidegauge/engine/stat"
 	"tidegauge/engine/timeline"
 )
@@ -16,10 +17,11 @@ type Disturbed struct {
 	Length   time.Duration // of the load, as far as it got
 	Timeout  time.Duration // of a request
 	Events   []Event       // in the order of their beginnings; those that overlap are taken as one
-	// What scraped servers say, each nil where nobody is asked: how often circuit breakers opened between two times; the
+	// What scraped servers say, each nil where nobody is asked: how often circuit breakers left the closed state between two
+	// times, and how often they opened, which each probe that fails makes them do again, NaN where that is not known; the
 	// requests that the target counted in the AttemptsWindow before a time; and how many replicas it had then, NaN if that is
 	// not known.
-	Openings func(from, to time.Duration) (n float64, known bool)
+	Breakers func(from, to time.Duration) (trips, openings float64)
 	Attempts func(at time.Duration) float64
 	Replicas func(at time.Duration) float64
 }
@@ -60,10 +62,11 @@ func (d *Disturbed) analysis() (*run, []episode) {
 	}
 	first := d.Events[0].From
 	before := d.Timeline.Between(0, first)
-	r := &run{Disturbed: d, width: d.Timeline.Width()}
+	fine := d.Timeline.Width()
+	r := &run{Disturbed: d, width: fine * max(1, (time.Second+fine-1)/fine)}
 	// Wide enough for every event to be seen in buckets of one width.
 	if wide := stat.BucketWidth(float64(before.Requests()+before.Dropped) / first.Seconds()); first > 0 && wide > r.width {
-		r.width *= (wide + r.width - 1) / r.width
+		r.width = fine * ((wide + fine - 1) / fine)
 	}
 	r.healthy = time.Duration(before.Response.Quantile(0.5) * float64(time.Second))
 	r.fast = max(0.1, 2*r.healthy.Seconds())
@@ -153,8 +156,8 @@ type episode struct {
 	failures    stat.Failures
 	failing     stat.Failing
 	breaker     stat.Breaker
-	openings    float64 // of its own metric
-	opened      bool    // there is such a metric
+	trips       float64 // of the breaker's own state; NaN: it shows none
+	openings    float64 // of its own metric; NaN: it has none
 	total       timeline.Bucket
 }
 
@@ -176,9 +179,10 @@ func (r *run) episode(e Event, last int) episode {
 	f := &x.affected.Failures
 	x.failures = stat.Failures{Count: f.Count(), P50: durationOf(f.Quantile(0.5)), P95: durationOf(f.Quantile(0.95))}
 	x.failing, _ = stat.HowFailing(x.failures, r.healthy, r.Timeout)
-	x.breaker = stat.InferBreaker(r.width, r.worstSlice(&x))
-	if r.Openings != nil {
-		x.openings, x.opened = r.Openings(e.From, time.Duration(last)*r.width)
+	x.breaker = stat.InferBreaker(r.worstSlice(&x))
+	x.trips, x.openings = math.NaN(), math.NaN()
+	if r.Breakers != nil {
+		x.trips, x.openings = r.Breakers(e.From, time.Duration(last)*r.width)
 	}
 	return x
 }
@@ -216,8 +220,9 @@ func (x *episode) outcomeOf(r *run) outcome {
 	return short
 }
 
-// worstSlice returns the buckets of an episode of the request that failed most: a breaker may guard but one of them.
-func (r *run) worstSlice(x *episode) []stat.Bucket {
+// worstSlice returns the buckets of an episode of the request that failed most: a breaker may guard but one of them. They are
+// as short as its rate allows, for probes that follow each other closely.
+func (r *run) worstSlice(x *episode) (time.Duration, []stat.Bucket) {
 	worst, most := -1, uint64(0)
 	for i := range x.affected.Slices {
 		if n := x.affected.Slices[i].Failed; n > most {
@@ -225,17 +230,39 @@ func (r *run) worstSlice(x *episode) []stat.Bucket {
 		}
 	}
 	if worst < 0 {
-		return nil
+		return r.width, nil
 	}
+	from, to := time.Duration(max(0, x.first))*r.width, time.Duration(x.last)*r.width
+	requests := 0.0
+	if total := x.total.Slices; worst < len(total) {
+		requests = float64(total[worst].Good + total[worst].Failed)
+	}
+	width := r.Timeline.Width()
+	for width < r.width && requests*width.Seconds() < stat.FewestRequests*(to-from).Seconds() {
+		width *= 2
+	}
+	width = min(width, r.width)
+	fast := r.rejected(&x.affected.Slices[worst].Failures)
 	var all []stat.Bucket
-	for i := max(0, x.first); i < x.last; i++ {
+	for at := from; at+width <= to; at += width {
 		var s timeline.Slice
-		if worst < len(r.buckets[i].Slices) {
-			s = r.buckets[i].Slices[worst]
+		if b := r.Timeline.Between(at, at+width); worst < len(b.Slices) {
+			s = b.Slices[worst]
 		}
-		all = append(all, stat.Bucket{Intended: float64(s.Good + s.Failed), Failed: float64(s.Failed), FastFailed: float64(s.Failures.CountAtMost(r.fast))})
+		all = append(all, stat.Bucket{Intended: float64(s.Good + s.Failed), Failed: float64(s.Failed), FastFailed: float64(s.Failures.CountAtMost(fast))})
 	}
-	return all
+	return width, all
+}
+
+// rejected returns the seconds up to which a failure is one that an open breaker makes: half of what those take that fail
+// slowly, so that a rejection which had to wait for a processor is no probe.
+func (r *run) rejected(failures *hist.Histogram) float64 {
+	all := float64(failures.Count())
+	slow := all - float64(failures.CountAtMost(r.fast))
+	if slow <= 0 {
+		return r.fast
+	}
+	return max(r.fast, failures.Quantile(1-slow/2/all)/2)
 }
 
 // disturbed returns the parts of the run in which a target is not as it usually is, or in which that is not known.

@@ -160,10 +160,15 @@ func TestRecoveryFigures(t *testing.T) {
 	// 100 requests a second; all of 25 s fail, of the 90 s from the beginning of the fault to the end.
 	g := target{length: 150 * s, does: broken(85*s, 5*time.Millisecond, protocol.Status)}
 	a, out := Recovery(Disturbed{Timeline: g.timeline(t), Length: g.length, Timeout: 10 * s, Events: cut,
-		Openings: func(from, to time.Duration) (float64, bool) { return 3, from == 60*s && to == 150*s }})
+		Breakers: func(from, to time.Duration) (float64, float64) {
+			if from != 60*s || to != 150*s {
+				t.Errorf("asked for %v to %v", from, to)
+			}
+			return math.NaN(), 3
+		}})
 	for title, want := range map[string]float64{
 		"time to detect": 0, "time to recover": 5, "time to fail, p95": 0.005, "outage": 25, "availability": 65.0 / 90, "requests failed": 2500,
-		"excess latency": 0, "breaker opened, its own metric": 3, "time to drain": 0,
+		"excess latency": 0, "circuit breaker openings": 3, "time to drain": 0,
 	} {
 		if f := figure(t, a, title, "cut"); f.Value == nil || math.Abs(*f.Value-want) > 0.003*want {
 			t.Errorf("%s: %+v, want %v", title, f, want)
@@ -193,7 +198,7 @@ func TestRecoveryInfersABreaker(t *testing.T) {
 	}}
 	a, _ := Recovery(Disturbed{Timeline: g.timeline(t), Length: g.length, Timeout: 10 * s, Events: cut})
 	f := figure(t, a, "circuit breaker trips", "cut")
-	if f.Value == nil || *f.Value != 1 || !strings.Contains(f.Text, "3 probes, 1 resets, it tries again every 5 s") || !strings.Contains(a.Text, "until a circuit breaker opened, which it seems to have done once") {
+	if f.Value == nil || *f.Value != 1 || !strings.Contains(f.Text, "inferred from outside; probes: 3, of which 3 failed, one every 5 s") || !strings.Contains(a.Text, "until a circuit breaker opened, it seems 4 times") {
 		t.Errorf("%+v\n%s", f, a.Text)
 	}
 	if got := figure(t, a, "time to recover", "cut"); *got.Value != 2 {

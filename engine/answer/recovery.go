@@ -122,10 +122,9 @@ func (r *run) clause(x *episode) string {
 	if !s.Affected {
 		text = name + " showed only after it had ended"
 	}
-	trips := len(x.breaker.Trips)
 	switch {
-	case trips > 0:
-		text += fmt.Sprintf(", requests failed slowly (p95 %s) until a circuit breaker opened, which it seems to have done %s", precisely(x.failures.P95.Seconds()), times(trips))
+	case len(x.breaker.Trips) > 0:
+		text += ", requests failed slowly until a circuit breaker opened, " + x.openingText()
 	case x.failing == stat.FailsFast:
 		text += ", requests failed fast (p95 " + precisely(x.failures.P95.Seconds()) + ")"
 	case x.failing == stat.Hangs:
@@ -146,14 +145,22 @@ func (r *run) clause(x *episode) string {
 	return text + "."
 }
 
-func times(n int) string {
+// openingText says how often a breaker opened, and who says so.
+func (x *episode) openingText() string {
+	if !math.IsNaN(x.openings) {
+		return fmt.Sprintf("by its own count %s", times(x.openings))
+	}
+	return fmt.Sprintf("it seems %s", times(float64(x.breaker.Openings())))
+}
+
+func times(n float64) string {
 	switch n {
 	case 1:
 		return "once"
 	case 2:
 		return "twice"
 	}
-	return fmt.Sprintf("%d times", n)
+	return fmt.Sprintf("%.0f times", n)
 }
 
 // stormWarning tells of requests that multiplied on their way.
@@ -242,37 +249,40 @@ func (r *run) crowdText(x *episode) string {
 	return text
 }
 
-// breakerFigures state what is inferred of a circuit breaker, and what it says itself.
+// breakerFigures state how often a circuit breaker tripped and opened. What it shows itself is the truth; else it is inferred.
 func (r *run) breakerFigures(x *episode) []Figure {
 	b := &x.breaker
-	f := Figure{Title: "circuit breaker trips", Metric: catalog.BreakerTrips, Value: new(float64(len(b.Trips))), Unit: "1"}
-	probes, closed := 0, 0
-	for _, t := range b.Trips {
-		probes += len(t.Probes)
-		if t.Closed {
-			closed++
-		}
-	}
+	const outside, own = "inferred from outside", "by the breaker's own state"
+	probes, failed := b.Probed()
+	trips := Figure{Title: "circuit breaker trips", Metric: catalog.BreakerTrips, Value: new(float64(len(b.Trips))), Unit: "1", Text: outside}
 	switch {
-	case len(b.Trips) > 0:
-		f.Text = fmt.Sprintf("inferred from outside; %d probes, %d resets", probes, closed)
-		if b.Timer > 0 {
-			f.Text += ", it tries again every " + precisely(b.Timer.Seconds())
+	case !math.IsNaN(x.trips):
+		trips.Value, trips.Text = new(x.trips), own
+		if len(b.Trips) > 0 && x.trips != float64(len(b.Trips)) {
+			trips.Text += fmt.Sprintf("; from outside it looked like %d", len(b.Trips))
 		}
-	case x.failures.Count > 0 && x.failing == stat.FailsFast:
-		f.Value, f.Text = nil, "requests failed fast from the beginning: from outside a breaker cannot be told"
-	default:
-		f.Text = "inferred from outside"
+	case x.openings == 0:
+		trips.Value, trips.Text = new(0.0), "by the breaker's own count"
+	case len(b.Trips) == 0 && x.failures.Count > 0 && x.failing == stat.FailsFast:
+		trips.Value, trips.Text = nil, "requests failed fast from the beginning: from outside a breaker cannot be told"
 	}
-	all := []Figure{f}
-	if x.opened {
-		own := Figure{Title: "breaker opened, its own metric", Value: new(x.openings), Unit: "1"}
-		if len(b.Trips) > 0 {
-			own.Text = "counts each opening: trips, and probes that failed"
+	if probes > 0 {
+		trips.Text += fmt.Sprintf("; probes: %d, of which %d failed", probes, failed)
+	}
+	if b.Timer > 0 {
+		trips.Text += ", one every " + precisely(b.Timer.Seconds())
+	}
+	openings := Figure{Title: "circuit breaker openings", Value: new(float64(b.Openings())), Unit: "1", Text: outside + ": trips and probes that failed"}
+	if !math.IsNaN(x.openings) {
+		openings.Value, openings.Text = new(x.openings), "by the breaker's own count: trips and probes that failed"
+		if n := b.Openings(); n > 0 && x.openings != float64(n) {
+			openings.Text += fmt.Sprintf("; from outside it looked like %d", n)
 		}
-		all = append(all, own)
 	}
-	return all
+	if *openings.Value == 0 {
+		return []Figure{trips}
+	}
+	return []Figure{trips, openings}
 }
 
 // combined puts the figures of all episodes together. Those of one subject that was there several times are medians.

@@ -184,7 +184,7 @@ func Figures() []Metric {
 		{Availability, Gauge, "1", "Good requests of all that were intended, from the beginning of a fault or spike on; the subject is the fault or spike.", subject},
 		{OutageTime, Gauge, "s", "Length of a full outage that loses as many requests as a fault or spike did; the subject is the fault or spike.", subject},
 		{ExcessLatency, Gauge, "s", "Response time beyond what is usual, p95 summed over the seconds of a fault or spike and after it; the subject is the fault or spike.", subject},
-		{BreakerTrips, Gauge, "{trip}", "How often a circuit breaker opened, as inferred from outside; the subject is the fault.", subject},
+		{BreakerTrips, Gauge, "{trip}", "How often a closed circuit breaker opened, by its own state if that is scraped, else as inferred from outside; the subject is the fault.", subject},
 		{PeakResponseTime, Gauge, "s", "Greatest p99 of response time in a second of a spike.", nil},
 		{Hysteresis, Gauge, "1", "p95 of response time after a spike, in relation to before it.", nil},
 		{ScalingLag, Gauge, "s", "Time from the beginning of a spike until the replicas had grown by half of what they would.", nil},

@@ -10,8 +10,18 @@ import (
 	"time"
 
 	"tidegauge/engine/answer"
+	"tidegauge/engine/plan"
 	"tidegauge/engine/run"
+	"tidegauge/engine/timeline"
 )
+
+// resolution is that of the timeline: finer where the probes of circuit breakers are looked for.
+func resolution(t plan.Type) timeline.Options {
+	if t != plan.Recovery {
+		return timeline.Options{}
+	}
+	return timeline.Options{Width: 250 * time.Millisecond, MaxBuckets: 4 * 3600}
+}
 
 // recovery answers what the faults did.
 func (e *experiment) recovery(ctx context.Context, result run.Result) *answer.Answer {
@@ -70,10 +80,18 @@ func (e *experiment) disturbed(ctx context.Context, result run.Result) answer.Di
 		jobs[i] = regexp.QuoteMeta(jobs[i])
 	}
 	selector := "job=~" + strconv.Quote(strings.Join(jobs, "|"))
-	d.Openings = func(from, to time.Duration) (float64, bool) {
-		// One scrape before the beginning, for what was counted until then.
+	d.Breakers = func(from, to time.Duration) (tripped, opened float64) {
+		// From one scrape before the beginning, for what was counted until then.
 		length := fmt.Sprintf("%dms", (to - from + 2*time.Second).Milliseconds())
-		return e.first(ctx, openings(selector, length), result.Start.Add(to))
+		at := result.Start.Add(to)
+		tripped, opened = math.NaN(), math.NaN()
+		if v, ok := e.first(ctx, trips(selector, length), at); ok {
+			tripped = v
+		}
+		if v, ok := e.first(ctx, openings(selector, length), at); ok {
+			opened = v
+		}
+		return tripped, opened
 	}
 	if _, counted := e.first(ctx, attempts(selector), result.Start.Add(d.Length)); counted {
 		d.Attempts = func(at time.Duration) float64 {
@@ -92,10 +110,22 @@ func openings(selector, length string) []string {
 	}
 	return []string{
 		counted("circuit_breaker_trips_total"),
-		// A gauge of 0 or 1 changes twice each time; it is 1 still where the last change is missing.
-		"sum(ceil(changes((circuit_breaker_state{" + selector + "} > bool 1)[" + length + ":1s]) / 2))",
-		`sum(ceil(changes(resilience4j_circuitbreaker_state{` + selector + `,state="open"}[` + length + `]) / 2))`,
+		rises("(circuit_breaker_state{"+selector+"} > bool 1)", length),
+		rises(`resilience4j_circuitbreaker_state{`+selector+`,state="open"}`, length),
 	}
+}
+
+// trips are expressions of how often circuit breakers left the closed state.
+func trips(selector, length string) []string {
+	return []string{
+		rises("(circuit_breaker_state{"+selector+"} > bool 0)", length),
+		rises(`(1 - resilience4j_circuitbreaker_state{`+selector+`,state="closed"})`, length),
+	}
+}
+
+// rises is an expression of how often a gauge of 0 or 1 became 1: half of its changes, but for where it began and ended.
+func rises(gauge, length string) string {
+	return fmt.Sprintf("sum((changes(%[1]s[%[2]s:1s]) + last_over_time(%[1]s[%[2]s:1s]) - min_over_time(%[1]s[2s:1s] offset %[2]s)) / 2)", gauge, length)
 }
 
 // attempts are expressions of the requests that servers counted.

@@ -149,7 +149,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	meta.ID, identity.ID = record.ID(), record.ID()
 	e := &experiment{
 		lab: l, o: o, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
-		seconds: timeline.New(timeline.Options{}),
+		seconds: timeline.New(resolution(o.Test.Type)),
 		stop:    make(chan struct{}), started: make(chan time.Time, 1),
 	}
 	if o.Begun != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tidegauge/engine/answer"
@@ -117,11 +118,11 @@ func serverOf(labels map[string]string) string { return labels["job"] + " " + la
 
 // nameOf tells apart what one server shows several of.
 func nameOf(labels map[string]string) string {
-	name := serverOf(labels)
+	parts := []string{serverOf(labels)}
 	for _, label := range []string{"namespace", "pod", "container", "name", "pool", "db_name"} {
 		if v := labels[label]; v != "" {
-			name += " " + v
+			parts = append(parts, v)
 		}
 	}
-	return name
+	return strings.Join(parts, " ")
 }

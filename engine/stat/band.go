@@ -43,8 +43,10 @@ func (b Bucket) success() float64 {
 	return 1 - (b.Failed+b.Unsent)/b.Intended
 }
 
+// FewestRequests are those that a bucket needs.
+const FewestRequests = 20
+
 const (
-	minRequests     = 20 // in a bucket
 	minBaseline     = 2 * time.Minute
 	leastBaseline   = 10 // buckets
 	latencyMargin   = 0.1
@@ -60,7 +62,7 @@ func BucketWidth(rate float64) time.Duration {
 	if !(rate > 0) {
 		return time.Second
 	}
-	return time.Duration(min(3600, max(1, math.Ceil(minRequests/rate)))) * time.Second
+	return time.Duration(min(3600, max(1, math.Ceil(FewestRequests/rate)))) * time.Second
 }
 
 // Band is what counts as undisturbed: above Latency or below the success of the baseline less a margin a bucket is bad.
@@ -99,8 +101,8 @@ func bandOf(before []Bucket, interval time.Duration) (Band, []string) {
 	if had := duration(len(before), interval); had < minBaseline {
 		warnings = append(warnings, fmt.Sprintf("the baseline is %v long, %v make it reliable", had, minBaseline))
 	}
-	if band.Rate < minRequests {
-		warnings = append(warnings, fmt.Sprintf("intervals hold %.0f requests, %d are needed: use intervals of %v", band.Rate, minRequests, BucketWidth(band.Rate/interval.Seconds())))
+	if band.Rate < FewestRequests {
+		warnings = append(warnings, fmt.Sprintf("intervals hold %.0f requests, %d are needed: use intervals of %v", band.Rate, FewestRequests, BucketWidth(band.Rate/interval.Seconds())))
 	}
 	if len(latencies) == 0 {
 		warnings = append(warnings, "the baseline has no latency: only failures are judged")

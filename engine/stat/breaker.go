@@ -6,20 +6,47 @@ import (
 	"time"
 )
 
-// Trip is one time that a circuit breaker opened, as inferred from outside. Times count from the start of the first bucket.
+// Trip is one time that a closed circuit breaker opened, as inferred from outside. Times count from the start of the first
+// bucket.
 type Trip struct {
 	At     time.Duration
-	Probes []time.Duration // single requests that it let through
-	Reset  time.Duration   // when it let everything through again
-	Closed bool            // it did; else it was open to the end, or gave way to slow failures
+	Probes []Probe       // single requests that it let through
+	Reset  time.Duration // when it let everything through again
+	Closed bool          // it did; else it was open to the end, or gave way to slow failures
+	last   int           // bucket of the last probe
+}
+
+// Probe is a request that an open breaker let through. One that failed opened it again.
+type Probe struct {
+	At     time.Duration
+	Failed bool
 }
 
 // Breaker is what InferBreaker found.
 type Breaker struct {
 	Trips    []Trip
-	Flaps    int           // trips after the first
 	Timer    time.Duration // from open to half-open: the median gap between probes; 0: not known
 	Warnings []string
+}
+
+// Probed returns how many probes there were, and how many of them failed.
+func (r *Breaker) Probed() (all, failed int) {
+	for i := range r.Trips {
+		for _, p := range r.Trips[i].Probes {
+			all++
+			if p.Failed {
+				failed++
+			}
+		}
+	}
+	return all, failed
+}
+
+// Openings returns how often the breaker opened, as breakers count it themselves: once a trip, and again after each probe that
+// failed.
+func (r *Breaker) Openings() int {
+	_, failed := r.Probed()
+	return len(r.Trips) + failed
 }
 
 const (
@@ -43,14 +70,14 @@ func InferBreaker(interval time.Duration, buckets []Bucket) Breaker {
 	}
 	var r Breaker
 	var slow bool // since it was last closed
-	open, probe := -1, -2
+	open := -1
 	var openRow, goodRow, slowRow, fewest int
 	for i, b := range buckets {
 		b = b.clean()
 		if b.Intended == 0 {
 			continue
 		}
-		if b.Intended < minRequests {
+		if b.Intended < FewestRequests {
 			fewest++
 		}
 		failing, fast := b.Failed/b.Intended, b.FastFailed
@@ -61,8 +88,11 @@ func InferBreaker(interval time.Duration, buckets []Bucket) Breaker {
 		switch {
 		case open < 0:
 			if openRow == badInARow && slow {
-				open, probe = len(r.Trips), -2
+				open = len(r.Trips)
 				r.Trips = append(r.Trips, Trip{At: at(badInARow)})
+				for k := i - badInARow + 2; k <= i; k++ { // in the first one are the last failures that were slow
+					r.Trips[open].probe(interval, k, buckets[k].clean())
+				}
 			}
 		case goodRow == badInARow:
 			r.Trips[open].Reset, r.Trips[open].Closed = at(badInARow), true
@@ -71,26 +101,34 @@ func InferBreaker(interval time.Duration, buckets []Bucket) Breaker {
 		case slowRow == badInARow:
 			open = -1
 		default:
-			passed := b.Intended - b.Unsent - fast
-			if passed > 0 && failing >= probing && passed <= max(1, probeShare*b.Intended) {
-				if i > probe+1 {
-					r.Trips[open].Probes = append(r.Trips[open].Probes, duration(i, interval))
-				}
-				probe = i
-			}
+			r.Trips[open].probe(interval, i, b)
 		}
 	}
-	if r.Flaps = max(0, len(r.Trips)-1); fewest > 0 && len(r.Trips) > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d intervals have fewer than %d requests: probes among them cannot be told", fewest, minRequests))
+	if fewest > 0 && len(r.Trips) > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d intervals have fewer than %d requests: probes among them cannot be told", fewest, FewestRequests))
 	}
 	r.time()
 	return r
 }
 
+// probe takes a bucket as a probe if but a few of its requests came through, or as one more of the probe before it.
+func (t *Trip) probe(interval time.Duration, i int, b Bucket) {
+	passed := b.Intended - b.Unsent - b.FastFailed
+	if !(passed > 0) || b.Failed < probing*b.Intended || passed > max(1, probeShare*b.Intended) {
+		return
+	}
+	if n := len(t.Probes); n == 0 || t.last < i-1 {
+		t.Probes = append(t.Probes, Probe{At: duration(i, interval)})
+	}
+	last := &t.Probes[len(t.Probes)-1]
+	last.Failed = last.Failed || b.Failed > b.FastFailed
+	t.last = i
+}
+
 // forget drops probes from a time on: what let everything through again was no probe.
 func (r *Breaker) forget(trip int, from time.Duration) {
 	p := r.Trips[trip].Probes
-	for len(p) > 0 && p[len(p)-1] >= from {
+	for len(p) > 0 && p[len(p)-1].At >= from {
 		p = p[:len(p)-1]
 	}
 	r.Trips[trip].Probes = p
@@ -109,8 +147,8 @@ func (r *Breaker) time() {
 	for _, t := range r.Trips {
 		last := t.At
 		for _, p := range t.Probes {
-			gaps = append(gaps, (p - last).Seconds())
-			last = p
+			gaps = append(gaps, (p.At - last).Seconds())
+			last = p.At
 		}
 	}
 	if len(gaps) == 0 {

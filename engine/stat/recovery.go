@@ -213,7 +213,7 @@ func (r *Recovery) amplify(buckets []Bucket, start int) {
 	}
 	usual := median(before)
 	for _, b := range buckets[start:] {
-		if b.Intended >= minRequests && b.Attempts > 0 {
+		if b.Intended >= FewestRequests && b.Attempts > 0 {
 			r.Amplification = greater(r.Amplification, b.Attempts/b.Intended/usual)
 		}
 	}

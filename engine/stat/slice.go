@@ -38,7 +38,7 @@ func Blast(slices []Slice) Partial {
 	for _, s := range slices {
 		total.BeforeCount, total.BeforeBad = total.BeforeCount+s.BeforeCount, total.BeforeBad+s.BeforeBad
 		total.DuringCount, total.DuringBad = total.DuringCount+s.DuringCount, total.DuringBad+s.DuringBad
-		if s.BeforeCount < minRequests || s.DuringCount < minRequests {
+		if s.BeforeCount < FewestRequests || s.DuringCount < FewestRequests {
 			p.Warnings = append(p.Warnings, s.Name+" has too few requests to be judged")
 			continue
 		}
