@@ -3,6 +3,7 @@ package deploy_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -206,7 +207,9 @@ func (h *host) start(name string) {
 		if text, err := os.ReadFile(log.Name()); err == nil && h.t.Failed() {
 			h.t.Logf("%s %s:\n%.3000s", name, strings.Join(args, " "), text)
 		}
-		log.Close()
+		if err := log.Close(); err != nil {
+			h.t.Error(err)
+		}
 	})
 	if s.HealthCheck == nil {
 		return
@@ -234,8 +237,8 @@ func (h *host) get(address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
+	err = errors.Join(err, answer.Body.Close())
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s %.300s", address, answer.Status, text)
 	}
