@@ -12,6 +12,7 @@ import (
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/store"
 	"tidegauge/engine/trace"
+	"tidegauge/exporters/prometheus"
 )
 
 // Options say which outlets there are.
@@ -53,6 +54,9 @@ func Open(o Options) (*Outlets, error) {
 			s.Name, s.File, s.Source, s.Late, s.Notify = one.name, filepath.Join(o.Dir, fileOf(one.id)), tail, tail, o.Notify
 			if one.exemplars {
 				s.Exemplars = o.Store
+			}
+			if w, ok := s.Writer.(*prometheus.Writer); ok && o.Notify != nil {
+				w.Notify = func(text string) { o.Notify("outlet " + one.name + ": " + text) }
 			}
 			opened, err := outlet.New(s)
 			if err != nil {

@@ -38,7 +38,7 @@ func New(address string, getenv func(string) (string, bool)) (*Exporter, *client
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.URL.RawQuery != "" {
+	if a.URL.RawQuery != "" && a.Err() == nil {
 		return nil, nil, fmt.Errorf("the address %s has an option that there is not: there are those of every outlet", a.URL.Redacted())
 	}
 	a.URL.Path = strings.TrimRight(a.URL.Path, "/")
@@ -111,7 +111,7 @@ func (e *Exporter) post(ctx context.Context, one *event.Event) error {
 	const most = 10 << 10
 	text, err := io.ReadAll(io.LimitReader(answer.Body, most))
 	if answer.StatusCode/100 == 2 {
-		return nil
+		return client.Foreign(answer, text, "Grafana", "application/json", "text/plain")
 	}
 	if err != nil {
 		text = []byte(err.Error())

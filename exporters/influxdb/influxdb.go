@@ -9,9 +9,11 @@
 package influxdb
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"regexp"
@@ -50,23 +52,55 @@ func New(address string, getenv func(string) (string, bool)) (*Writer, *client.A
 		return nil, nil, err
 	}
 	org, bucket := a.Options["org"], a.Options["bucket"]
-	if org == "" || bucket == "" {
-		return nil, nil, fmt.Errorf("the address %s names no organisation and bucket: add ?org=ORG&bucket=BUCKET", a.URL.Redacted())
-	}
-	if a.URL.RawQuery != "" {
-		return nil, nil, fmt.Errorf("the address %s has an option that there is not: there are org, bucket, buckets, and those of every outlet", a.URL.Redacted())
-	}
 	token := a.Token(getenv, "INFLUX_TOKEN")
 	w := &Writer{buckets: a.Bool("buckets")}
 	doer := a.HTTP("")
-	if err := a.Err(); err != nil {
-		return nil, nil, err
+	wrong := a.Err()
+	if a.URL.RawQuery != "" && wrong == nil {
+		wrong = fmt.Errorf("the address %s has an option that there is not: there are org, bucket, buckets, and those of every outlet", a.URL.Redacted())
 	}
-	w.client = influxdb2.NewClientWithOptions(a.URL.String(), token, influxdb2.DefaultOptions().
-		SetHTTPClient(doer).SetUseGZip(true).SetPrecision(time.Millisecond).SetApplicationName("tidegauge").SetLogLevel(0))
+	if org == "" || bucket == "" {
+		wrong = errors.Join(wrong, fmt.Errorf("the address %s names no organisation and bucket: add ?org=ORG&bucket=BUCKET", a.URL.Redacted()))
+	}
+	if wrong != nil {
+		return nil, nil, wrong
+	}
+	options := influxdb2.DefaultOptions().SetUseGZip(true).SetPrecision(time.Millisecond).SetApplicationName("tidegauge").SetLogLevel(0)
+	options.HTTPOptions().SetHTTPDoer(&exchange{doer})
+	w.client = influxdb2.NewClientWithOptions(a.URL.String(), token, options)
 	// Not the asynchronous API, which loses silently what it cannot send.
 	w.api = w.client.WriteAPIBlocking(org, bucket)
 	return w, a, nil
+}
+
+// exchange sends whole bodies, with their length, and takes only answers of InfluxDB: the client sends in chunks, which some
+// servers and proxies do not take, and looks at the status of what comes back and no further.
+type exchange struct{ client *http.Client }
+
+func (e *exchange) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = r.Body.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	answer, err := e.client.Do(r)
+	if err != nil || answer.StatusCode/100 != 2 || answer.StatusCode == http.StatusNoContent {
+		return answer, err
+	}
+	defer func() { _ = answer.Body.Close() }() // was only read
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
+	if err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(text)) > 0 {
+		return nil, client.NotOf("InfluxDB", fmt.Sprintf("%d with %s", answer.StatusCode, text))
+	}
+	answer.Body = http.NoBody
+	return answer, nil
 }
 
 // Write implements outlet.Writer.
@@ -182,6 +216,9 @@ var dropped = regexp.MustCompile(`\bdropped=(\d+)`)
 // failure says what an error of the client means. A server that has written all but some points says how many it dropped,
 // with the status of a refusal.
 func failure(err error, impossible int) error {
+	if known, ok := errors.AsType[*outlet.Error](err); ok {
+		return known
+	}
 	var e *influxhttp.Error
 	if !errors.As(err, &e) || e.StatusCode == 0 {
 		return client.Failure(err)

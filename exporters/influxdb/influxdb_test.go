@@ -36,8 +36,9 @@ func samples() []outlet.Sample {
 // TestLines: the schema, as it goes over the wire.
 func TestLines(t *testing.T) {
 	var got, query, authorization string
+	var length int64
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query, authorization = r.URL.RequestURI(), r.Header.Get("Authorization")
+		query, authorization, length = r.URL.RequestURI(), r.Header.Get("Authorization"), r.ContentLength
 		unzipped, err := gzip.NewReader(r.Body)
 		if err != nil {
 			t.Error(err)
@@ -60,6 +61,9 @@ func TestLines(t *testing.T) {
 	}
 	if query != "/api/v2/write?bucket=load&org=ops&precision=ms" || authorization != "Token secret" {
 		t.Errorf("request %s with authorization %q", query, authorization)
+	}
+	if length <= 0 {
+		t.Errorf("the request has the length %d: it is sent in chunks", length)
 	}
 	lines := strings.Split(strings.TrimSpace(got), "\n")
 	if len(lines) != 3 {
@@ -95,6 +99,8 @@ func TestAnswers(t *testing.T) {
 		{status: 404, text: `{"code":"not found","message":"bucket \"load\" not found"}`, reaction: outlet.Refused},
 		{status: 400, text: `{"code":"invalid","message":"unable to parse 'x'"}`, reaction: outlet.Rejected},
 		{status: 413, text: `{"code":"request too large","message":"too large"}`, reaction: outlet.Rejected},
+		{status: 200, header: http.Header{"Content-Type": {"text/html"}}, text: "<!doctype html><title>Log in</title>", reaction: outlet.Refused},
+		{status: 200, text: `{"status":"ok"}`, reaction: outlet.Refused},
 		{status: 422, text: `{"code":"unprocessable entity","message":"failure writing points to database: partial write: points beyond retention policy dropped=2"}`, reaction: outlet.Partial, lost: 2},
 		{status: 400, header: http.Header{"X-Influxdb-Error": {"partial write: field type conflict dropped=1"}}, text: `{"error":"partial write: field type conflict dropped=1"}`, reaction: outlet.Partial, lost: 1},
 		{status: 400, text: `{"code":"invalid","message":"partial write dropped=1"}`, reaction: outlet.Partial, lost: 2, impossible: true},
@@ -135,7 +141,8 @@ func TestNewRefuses(t *testing.T) {
 	for address, want := range map[string]string{
 		"http://h:8086":                         "add ?org=ORG&bucket=BUCKET",
 		"http://h:8086?org=o":                   "add ?org=ORG&bucket=BUCKET",
-		"http://h:8086?org=o&bucket=b&bukets=1": "an option that there is not",
+		"http://h:8086?org=o&bucket=b&bukets=1": "option bukets: there is none of this name, did you mean buckets?",
+		"http://h:8086?org=o&bucket=b&other=1":  "an option that there is not",
 		"http://h:8086?org=o&bucket=b&buckets=": "give true or false",
 	} {
 		if _, _, err := New(address, token); err == nil || !strings.Contains(err.Error(), want) {

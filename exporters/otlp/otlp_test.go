@@ -175,6 +175,36 @@ func TestAnswersByHTTP(t *testing.T) {
 		check(t, tt.text, write(t, s.URL+"/base", vars()), tt.want, tt.text)
 		s.Close()
 	}
+	for _, tt := range []struct {
+		mediaType, body string
+		want            *outlet.Error // nil: taken
+	}{
+		{"", "", nil},
+		{"text/plain; charset=utf-8", "OK", nil},
+		{"application/json", "{}", nil},
+		{"application/x-protobuf", string(partialText), &outlet.Error{Reaction: outlet.Partial, Lost: 1}},
+		{"application/json", `{"partialSuccess": {"rejectedDataPoints": "2", "errorMessage": "too old"}}`, &outlet.Error{Reaction: outlet.Partial, Lost: 2}},
+		{"application/json", `{"status": "ok"}`, &outlet.Error{Reaction: outlet.Refused}},
+		{"application/x-protobuf", "OK", &outlet.Error{Reaction: outlet.Refused}},
+		{"text/html; charset=utf-8", "Log in", &outlet.Error{Reaction: outlet.Refused}},
+		{"text/plain", "\n<!DOCTYPE html><title>Log in</title>", &outlet.Error{Reaction: outlet.Refused}},
+		{"image/png", "x", &outlet.Error{Reaction: outlet.Refused}},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", tt.mediaType)
+			_, _ = w.Write([]byte(tt.body)) // the client reads it or fails
+		}))
+		err := write(t, s.URL, vars())
+		s.Close()
+		switch {
+		case tt.want == nil && err != nil:
+			t.Errorf("%s %q: %v", tt.mediaType, tt.body, err)
+		case tt.want != nil && tt.want.Reaction == outlet.Refused:
+			check(t, tt.body, err, *tt.want, "this is not the answer of an OTLP server, check the address: 200")
+		case tt.want != nil:
+			check(t, tt.body, err, *tt.want, "too old")
+		}
+	}
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if _, err := io.ReadAll(r.Body); err != nil || r.Header.Get("Content-Encoding") != "" {
 			t.Errorf("%v with %v", err, r.Header)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 	gzipencoding "google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"tidegauge/engine/outlet"
@@ -28,8 +30,10 @@ import (
 )
 
 const (
-	userAgent   = "tidegauge"
-	maxResponse = 4 << 20
+	userAgent    = "tidegauge"
+	protobufType = "application/x-protobuf"
+	jsonType     = "application/json"
+	maxResponse  = 4 << 20
 	// maxPause bounds how long a server can ask us to wait: a typing error there must not silence us for years.
 	maxPause = 10 * time.Minute
 )
@@ -104,7 +108,7 @@ func (s *overHTTP) send(ctx context.Context, request, response proto.Message) er
 	if err != nil {
 		return err
 	}
-	r.Header.Set("Content-Type", "application/x-protobuf")
+	r.Header.Set("Content-Type", protobufType)
 	r.Header.Set("User-Agent", userAgent)
 	if s.gzip {
 		r.Header.Set("Content-Encoding", "gzip")
@@ -116,7 +120,7 @@ func (s *overHTTP) send(ctx context.Context, request, response proto.Message) er
 	defer func() { _ = answer.Body.Close() }() // was only read
 	text, err := io.ReadAll(io.LimitReader(answer.Body, maxResponse))
 	if answer.StatusCode/100 != 2 {
-		if strings.HasPrefix(answer.Header.Get("Content-Type"), "application/x-protobuf") {
+		if strings.HasPrefix(answer.Header.Get("Content-Type"), protobufType) {
 			var st rpcstatus.Status
 			if proto.Unmarshal(text, &st) == nil {
 				text = []byte(st.GetMessage())
@@ -127,8 +131,26 @@ func (s *overHTTP) send(ctx context.Context, request, response proto.Message) er
 	if err != nil {
 		return fmt.Errorf("reading the server's answer: %w", err)
 	}
-	if proto.Unmarshal(text, response) != nil {
-		proto.Reset(response) // some say OK in words: the status counts
+	return read(answer, text, response)
+}
+
+// read reads the answer to what was taken: protobuf, or JSON from some; an answer without a text, or with one in plain words,
+// says as much by its status.
+func read(answer *http.Response, text []byte, response proto.Message) error {
+	const meant = "an OTLP server"
+	if err := client.Foreign(answer, text, meant, protobufType, "application/protobuf", jsonType, "text/plain"); err != nil {
+		return err
+	}
+	var err error
+	switch mediaType, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); {
+	case len(text) == 0 || mediaType == "text/plain":
+	case mediaType == jsonType:
+		err = protojson.Unmarshal(text, response)
+	default:
+		err = proto.Unmarshal(text, response)
+	}
+	if err != nil {
+		return client.NotOf(meant, fmt.Sprintf("%d with %s", answer.StatusCode, text))
 	}
 	return nil
 }

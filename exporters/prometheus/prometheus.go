@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,10 @@ type Writer struct {
 	histograms string
 	families   map[string]family // with remote write 2.0 only
 	described  time.Time         // when metadata was last acknowledged, with 1.0
+	warned     bool
+
+	// Notify takes what people should know of the server; nil: nobody listens. It is set before the first Write.
+	Notify func(text string)
 }
 
 // New returns a writer to a remote write endpoint. Options of the address: histograms=native, classic or quantiles;
@@ -82,6 +87,12 @@ func (w *Writer) Write(ctx context.Context, samples []outlet.Sample) error {
 	if err != nil && len(text) == 0 {
 		text = []byte("its text could not be read: " + err.Error())
 	}
+	if answer.StatusCode/100 == 2 {
+		if err := client.Foreign(answer, text, "a remote write endpoint", "text/plain"); err != nil {
+			return err
+		}
+		w.warn(answer, samples)
+	}
 	if w.families != nil {
 		return outcome2(answer, string(text), len(points), len(samples))
 	}
@@ -92,6 +103,18 @@ func (w *Writer) Write(ctx context.Context, samples []outlet.Sample) error {
 		return nil
 	}
 	return refusal(answer, string(text), "this server takes remote write 2.0 only: add protocol=2 to the address")
+}
+
+// warn says once that the server is VictoriaMetrics, which takes native histograms and keeps nothing of them, 1.79 at least.
+func (w *Writer) warn(answer *http.Response, samples []outlet.Sample) {
+	victoria := answer.Header.Get("X-Server-Hostname") != "" // its servers have it in every answer
+	if !victoria || w.warned || w.histograms != Native || w.Notify == nil {
+		return
+	}
+	if slices.ContainsFunc(samples, func(s outlet.Sample) bool { return s.Histogram != nil }) {
+		w.warned = true
+		w.Notify("this is VictoriaMetrics, which may drop native histograms and say nothing of it (1.79 does): add histograms=classic to the address")
+	}
 }
 
 func (w *Writer) request(ctx context.Context, points []point, describe bool) (*http.Request, error) {

@@ -122,6 +122,7 @@ func TestAnswers(t *testing.T) {
 		{403, "", "", outlet.Refused, 0},
 		{404, "", "", outlet.Refused, 0},
 		{301, "", "", outlet.Refused, 0},
+		{200, "", "<html><body>Log in</body></html>", outlet.Refused, 0},
 		{415, "", "add protocol=2 to the address", outlet.Refused, 0},
 		{500, "", "native histograms are disabled", outlet.Refused, 0},
 	}
@@ -234,12 +235,43 @@ func TestClassicAndQuantiles(t *testing.T) {
 	}
 }
 
+// TestVictoriaMetrics: that it drops native histograms is said once, where some are sent.
+func TestVictoriaMetrics(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Server-Hostname", "vm")
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer s.Close()
+	histogram := &store.Histogram{Schema: 6, Count: 1, Sum: 1, Positive: []store.Bucket{{Index: 0, Count: 1}}}
+	for _, tt := range []struct {
+		options string
+		h       *store.Histogram
+		want    int
+	}{{"", histogram, 1}, {"", nil, 0}, {"?histograms=classic", histogram, 0}, {"?histograms=quantiles", histogram, 0}} {
+		w, _, err := New(s.URL+"/w"+tt.options, none)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		w.Notify = func(text string) { said = append(said, text) }
+		for range 2 {
+			if err := w.Write(t.Context(), sample(tt.h, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(said) != tt.want || tt.want > 0 && !strings.Contains(said[0], "add histograms=classic") {
+			t.Errorf("%s with histogram %t: %q", tt.options, tt.h != nil, said)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for address, want := range map[string]string{
 		"http://h:9090":                        "has no path",
 		"ftp://h/w":                            "has to begin with http",
 		"http://u:secret@h:99999999/%zz":       "reading the address",
 		"http://h/w?histograms=none":           "choose one of native, classic, quantiles",
+		"http://h/w?histogrms=classic":         "option histogrms: there is none of this name, did you mean histograms?",
 		"http://h/w?protocol=3":                "choose one of 1, 2",
 		"http://h/w?timeout=5&x=1":             "",
 		"http://h/w?ca=/does/not/exist":        "option ca",

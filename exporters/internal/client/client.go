@@ -2,6 +2,7 @@
 package client
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"mime"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/outlet"
 )
 
@@ -46,14 +49,19 @@ func Parse(raw string, options ...string) (*Address, error) {
 	a := &Address{URL: u, User: u.User, Options: map[string]string{}, Headers: http.Header{}}
 	u.User, u.Fragment = nil, ""
 	query := u.Query()
+	own := append(Common(), options...)
 	for name, values := range query {
 		header, isHeader := strings.CutPrefix(name, "header.")
 		switch {
 		case isHeader:
 			a.Headers.Set(header, values[len(values)-1])
-		case slices.Contains(options, name), slices.Contains(Common(), name):
+		case slices.Contains(own, name):
 			a.Options[name] = values[len(values)-1]
 		default:
+			// A misspelled option would go to the server, which takes no notice of it.
+			if meant := document.Nearest(name, own); meant != "" {
+				a.wrong(name, "", fmt.Errorf("there is none of this name, did you mean %s?", meant))
+			}
 			continue
 		}
 		query.Del(name)
@@ -257,6 +265,29 @@ func Answer(status int, retryAfter, text string) *outlet.Error {
 		e.Err = fmt.Errorf("the server answers %d %s%s", status, http.StatusText(status), advice)
 	}
 	return e
+}
+
+// Foreign returns an error if an answer of 2xx is a page for people, as a proxy or a login in front of the server gives it, or
+// of a media type that the server meant never answers with; its name and the types it has are given. What has no text, or
+// does not say its type, passes. The samples wait.
+func Foreign(answer *http.Response, text []byte, meant string, types ...string) error {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	mediaType, _, err := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	page := strings.HasPrefix(http.DetectContentType(text), "text/html")
+	if !page && (err != nil || slices.Contains(types, mediaType)) {
+		return nil
+	}
+	if page {
+		mediaType = "text/html"
+	}
+	return NotOf(meant, fmt.Sprintf("%d with %s: %s", answer.StatusCode, mediaType, text))
+}
+
+// NotOf returns the error of an answer that cannot be one of the server meant.
+func NotOf(meant, answer string) error {
+	return &outlet.Error{Reaction: outlet.Refused, Err: fmt.Errorf("this is not the answer of %s, check the address: %s", meant, Short(answer))}
 }
 
 // plainToTLS recognises what servers say to HTTP where they speak HTTPS: Go's and nginx.
