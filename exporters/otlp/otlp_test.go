@@ -58,13 +58,13 @@ func (r *receiver) Export(ctx context.Context, _ *collectorpb.ExportMetricsServi
 	return r.answer()
 }
 
-func (r *receiver) serve(t *testing.T) string {
+func (r *receiver) serve(t *testing.T, o ...grpc.ServerOption) string {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer()
+	s := grpc.NewServer(o...)
 	collectorpb.RegisterMetricsServiceServer(s, r)
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
