@@ -41,8 +41,9 @@ type Figure struct {
 	Metric   string   `json:"metric,omitempty"`  // a name of the catalog; empty: it is for people only
 	Subject  string   `json:"subject,omitempty"` // what it is about where there are several: a fault, a server's metric, a request
 	Value    *float64 `json:"value"`             // nil: there is none, and Text says why
-	Low      *float64 `json:"low,omitempty"`     // 95% confidence interval, unless Text names another; an open end is left out
+	Low      *float64 `json:"low,omitempty"`     // of the confidence interval; an open end is left out
 	High     *float64 `json:"high,omitempty"`
+	Level    float64  `json:"level,omitempty"`    // of that interval; 0: 0.95
 	Unit     string   `json:"unit"`               // s, ratio, 1/s, By, By/h, 1, …: UCUM
 	Censored bool     `json:"censored,omitempty"` // the true value is greater: it had not come to its end when the run was over
 	Text     string   `json:"text,omitempty"`     // what a person should know of it

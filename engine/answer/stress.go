@@ -224,9 +224,10 @@ func (in *StressInput) figures(nearest *ServerValue) []Figure {
 	}
 	if r.Capacity > 0 && r.Lower > 0 && r.Upper > 0 {
 		capacity.Low, capacity.High = new(min(r.Low, r.Lower)), new(max(r.High, r.Lower))
+		capacity.Level = 0.9
 		capacity.Text = fmt.Sprintf("the interval has 90%% and is of the load at which half of the trials pass, about %s", in.load(r.Capacity))
 		if r.Spread >= noisySpread {
-			capacity.Text = strings.Replace(capacity.Text, "90%", "80%", 1)
+			capacity.Text, capacity.Level = strings.Replace(capacity.Text, "90%", "80%", 1), 0.8
 		}
 	}
 	all := []Figure{capacity}

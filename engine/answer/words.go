@@ -90,10 +90,10 @@ func amount(v float64, unit string) string {
 		}
 		return fmt.Sprintf("%.3g B", v)
 	case "s":
-		if math.Abs(v) < 1 {
-			return fmt.Sprintf("%.3g ms", v*1000)
+		if v < 0 {
+			return "-" + precisely(-v)
 		}
-		return fmt.Sprintf("%.3g s", v)
+		return precisely(v)
 	case "ratio":
 		return fmt.Sprintf("%.3g points", v*100)
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"tidegauge/engine/answer"
 	"tidegauge/engine/verdict"
@@ -41,8 +42,7 @@ func figureTable(t *text, figures []answer.Figure) {
 	if len(figures) == 0 {
 		return
 	}
-	columns := []column{{}, {}, {head: "95% interval", optional: true}}
-	var notes []string
+	columns := []column{{}, {}, {head: intervalHead(figures), optional: true}}
 	subjects := map[string]bool{}
 	for i := range figures {
 		subjects[figures[i].Subject] = true
@@ -50,14 +50,13 @@ func figureTable(t *text, figures []answer.Figure) {
 	delete(subjects, "")
 	for i := range figures {
 		f := &figures[i]
-		name := clean(f.Title)
-		if f.Subject != "" && len(subjects) > 1 {
-			name += " (" + clean(f.Subject) + ")"
+		indent := "  "
+		if len(subjects) > 1 && f.Subject != "" {
+			indent = "    "
 		}
-		columns[0].cells = append(columns[0].cells, "  "+name)
+		columns[0].cells = append(columns[0].cells, indent+clean(f.Title))
 		columns[1].cells = append(columns[1].cells, figureValue(f))
 		columns[2].cells = append(columns[2].cells, figureInterval(f))
-		notes = append(notes, f.Text)
 	}
 	if !slices.ContainsFunc(columns[2].cells, func(s string) bool { return s != "" }) {
 		columns = columns[:2]
@@ -69,11 +68,47 @@ func figureTable(t *text, figures []answer.Figure) {
 			}
 			continue
 		}
-		t.line(l)
-		if notes[i-1] != "" {
-			t.paragraph("      ", dim, notes[i-1])
+		f := &figures[i-1]
+		if len(subjects) > 1 && (i == 1 || figures[i-2].Subject != f.Subject) && f.Subject != "" {
+			t.line("  ", t.paint(dim, cut(clean(f.Subject), t.width-2)))
+		}
+		note := clean(f.Text)
+		switch n := utf8.RuneCountInString(l) + 2 + utf8.RuneCountInString(note); {
+		case note == "":
+			t.line(l)
+		case n <= t.width:
+			t.line(l, "  ", t.paint(dim, note))
+		default:
+			t.line(l)
+			t.paragraph("      ", dim, note)
 		}
 	}
+}
+
+const usualLevel = 0.95
+
+func levelOf(f *answer.Figure) float64 {
+	if f.Level > 0 {
+		return f.Level
+	}
+	return usualLevel
+}
+
+// intervalHead names the level that all intervals have; where they differ each says its own.
+func intervalHead(figures []answer.Figure) string {
+	levels := map[float64]bool{}
+	for i := range figures {
+		if f := &figures[i]; f.Low != nil || f.High != nil {
+			levels[levelOf(f)] = true
+		}
+	}
+	if len(levels) != 1 {
+		return "interval"
+	}
+	for l := range levels {
+		return verdict.Format(l, "ratio") + " interval"
+	}
+	return ""
 }
 
 func figureValue(f *answer.Figure) string {
@@ -154,15 +189,31 @@ func drawChart(t *text, c *answer.Chart) {
 		}
 		t.line("  ", pad(cut(clean(l.Name), label-3), label-2), spark(values), "  ≤ ", verdict.Format(top, c.Unit))
 	}
-	ruler := []rune(strings.Repeat(" ", width+legend))
-	for _, m := range c.Marks {
+	for _, row := range markRows(c.Marks, low, high, width, width+legend) {
+		t.line(strings.Repeat(" ", label), t.paint(dim, row))
+	}
+}
+
+// markRows writes the names of marks below the place of each, on as many rows as they need not to overlap.
+func markRows(marks []answer.Mark, low, high float64, width, room int) []string {
+	var rows [][]rune
+	for _, m := range marks {
+		name := []rune(cut("│"+clean(m.Name), room))
 		at := int(min(max((m.From-low)/(high-low), 0), 1) * float64(width))
-		rest := ruler[min(at, len(ruler)-1):]
-		for k := copy(rest, []rune("│"+clean(m.Name))); k < len(rest); k++ {
-			rest[k] = ' ' // of a mark before that was longer
+		if at+len(name) > room { // its end is where the mark is
+			name = append(name[1:], '│')
+			at = max(0, at-len(name)+1)
 		}
+		k := slices.IndexFunc(rows, func(row []rune) bool { return len(row) < at || len(row) == 0 })
+		if k < 0 {
+			k, rows = len(rows), append(rows, nil)
+		}
+		gap := strings.Repeat(" ", at-len(rows[k]))
+		rows[k] = append(append(rows[k], []rune(gap)...), name...)
 	}
-	if len(c.Marks) > 0 {
-		t.line(strings.Repeat(" ", label), t.paint(dim, strings.TrimRight(string(ruler), " ")))
+	all := make([]string, len(rows))
+	for i, row := range rows {
+		all[i] = string(row)
 	}
+	return all
 }
