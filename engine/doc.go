@@ -64,8 +64,9 @@
 //	8      exporters/prometheus         series by remote write                                               prometheus (prompb)
 //	9      engine/queue                 runs tests one after the other, when asked and by schedule           robfig/cron, fsnotify
 //	9      exporters                    opens the outlets that a command line names
-//	10     cmd/tidegauge/internal/app   puts the command together
-//	10     cmd/tidegauge/internal/config  reads the configuration: what outlives a plan                        yaml.v3
-//	11     cmd/tidegauge                the binary; one file per subcommand                                  cobra
-//	11     cmd/paydemo                  a payment service to aim at; imports nothing of ours but its own packages
+//	10     engine/api                   answers the daemon's HTTP API and guards it
+//	11     cmd/tidegauge/internal/app   puts the command together
+//	11     cmd/tidegauge/internal/config  reads the configuration: what outlives a plan                        yaml.v3
+//	12     cmd/tidegauge                the binary; one file per subcommand                                  cobra
+//	12     cmd/paydemo                  a payment service to aim at; imports nothing of ours but its own packages
 package engine

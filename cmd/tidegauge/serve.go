@@ -16,14 +16,20 @@ import (
 )
 
 func newServe(c *console) *cobra.Command {
-	s := settings{defaultListen: demoListen}
+	s := settings{defaultListen: demoListen, daemon: true}
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Scrape what the configuration names, and answer Prometheus queries on all that was measured",
-		Long: `Opens the data directory and answers the Prometheus query API on it until Ctrl-C, so that a Grafana data source
-of type Prometheus, or curl, can look at it. One process at a time can have a data directory open.
+		Short: "Run tests on a schedule and by HTTP, scrape, and answer Prometheus queries on all that was measured",
+		Long: `The daemon. It opens the data directory and answers the Prometheus query API on it until Ctrl-C, so that a Grafana data
+source of type Prometheus, or curl, can look at it. One process at a time can have a data directory open.
 
-What the configuration names under scrape is scraped meanwhile; SIGHUP has that part of it read again. What an earlier
+It runs the tests of the plans in a folder (--plans, or plans in the configuration), which is watched, when they are asked
+for (POST /tidegauge/v1/jobs; /tidegauge/v1/openapi.json describes the API) and as schedules in the configuration say. Only
+the hosts that the configuration names under limits may be loaded; without any, this machine alone. Ctrl-C or SIGTERM ends
+a run that is going on gracefully.
+
+What the configuration names under scrape is scraped meanwhile; SIGHUP has that part of it read again, and plans,
+schedules, blackouts, limits and tokens. What an earlier
 process could not send to the outlets is sent now, and so is what is scraped.`,
 		Example: "  tidegauge serve --data-dir tidegauge-data --listen 127.0.0.1:9777\n  tidegauge serve --config tidegauge.yaml",
 		Args:    cobra.NoArgs,
@@ -54,6 +60,8 @@ process could not send to the outlets is sent now, and so is what is scraped.`,
 		},
 	}
 	s.register(cmd.Flags())
+	cmd.Flags().StringVar(&s.plans, "plans", "", "folder of the plans that can be run (default: the configuration's)")
+	cmd.Flags().StringVar(&s.logFormat, "log-format", "text", "form of the log on standard error: text or json")
 	cmd.Flags().VarP(&s.retention, "retention", "", "how long series are kept, as 30d (default: the configuration's, 15 days)")
 	cmd.Flags().StringArrayVar(&s.allowHooks, "allow-hook", nil, "a command or URL that may undo what a run that was killed has left broken, as 'docker start redis'; repeatable")
 	return cmd
@@ -64,6 +72,9 @@ func (s *settings) reload(ctx context.Context, c *console, a *app.App, before *a
 	after, err := s.appConfig(c)
 	if err == nil {
 		err = a.Rescrape(ctx, after.Scrape)
+	}
+	if err == nil {
+		err = a.Reconfigure(after.Daemon)
 	}
 	if err != nil {
 		fmt.Fprintf(c.err, "%v\ntidegauge: the configuration was not taken over; everything goes on as before\n", err)

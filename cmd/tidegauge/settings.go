@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -35,6 +36,21 @@ type settings struct {
 	retention     locustDuration
 	allowHooks    []string
 	out           outFlags
+
+	daemon    bool // the command is one
+	plans     string
+	logFormat string
+}
+
+// newLogger writes lines for people or for programs to standard error.
+func newLogger(c *console, format string) (*slog.Logger, error) {
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(c.err, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(c.err, nil)), nil
+	}
+	return nil, fmt.Errorf("--log-format %s: expected text or json", format)
 }
 
 func (s *settings) registerConfig(flags *pflag.FlagSet) {
@@ -82,6 +98,16 @@ func (s *settings) appConfig(c *console) (app.Config, error) {
 		DataDir: conf.DataDir, Listen: conf.Listen, Retention: conf.Retention.Time, Size: conf.Retention.Size,
 		Scrape: conf.Scrape, Host: conf.Host, Outlets: conf.Outlets, Version: version(), AllowedHooks: s.allowHooks,
 	}
+	if s.daemon {
+		if err := conf.Daemon.Beyond(conf.Listen); err != nil {
+			return app.Config{}, withCode(exitPlan, err)
+		}
+		d := &conf.Daemon
+		a.Daemon = &app.Daemon{Plans: cmp.Or(s.plans, d.Plans), Settings: d.Settings, Tokens: d.Tokens, Cert: d.Cert, Key: d.Key}
+		if a.Logger, err = newLogger(c, s.logFormat); err != nil {
+			return app.Config{}, withCode(exitUsage, err)
+		}
+	}
 	return a, s.out.add(c, &a)
 }
 
@@ -93,6 +119,7 @@ func readConfig(c *console, file, listen, defaultListen string) (*config.Config,
 	}
 	conf, err := config.Parse(file, text, config.Options{
 		Getenv: c.getenv, Listen: listen, Default: defaultListen,
+		CheckPromQL: store.CheckComparison,
 		CheckScrape: func(listen, dir string, job []byte) error {
 			return scrape.Rules{Interval: scrape.AlwaysInterval, Listen: listen}.Check(dir, job)
 		},

@@ -63,8 +63,14 @@ func OpenPlans(dir string, parse Parse, getenv Getenv, notify func(*PlanState)) 
 	return p, p.Reload()
 }
 
+// NoPlans are the plans of a daemon that has no folder for them.
+func NoPlans() *Plans { return &Plans{states: map[string]*PlanState{}} }
+
 // Run watches the folder and reads what has changed, until ctx ends.
 func (p *Plans) Run(ctx context.Context) error {
+	if p.dir == "" {
+		return nil
+	}
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watching the plans in %s: %w", p.dir, err)
@@ -100,6 +106,9 @@ func (p *Plans) Run(ctx context.Context) error {
 
 // Reload reads what has changed in the folder.
 func (p *Plans) Reload() error {
+	if p.dir == "" {
+		return nil
+	}
 	entries, err := os.ReadDir(p.dir)
 	if err != nil {
 		return fmt.Errorf("reading the folder of plans: %w", err)
@@ -177,7 +186,7 @@ func (p *Plans) Open(name string, parameters map[string]string) (*plan.Plan, err
 	s := p.Find(name)
 	switch {
 	case s == nil:
-		return nil, fmt.Errorf("%w %q in %s", ErrNoPlan, name, p.dir)
+		return nil, fmt.Errorf("%w %q", ErrNoPlan, name)
 	case s.Plan == nil:
 		return nil, fmt.Errorf("%w: %w", ErrBroken, s.Err)
 	}

@@ -45,6 +45,8 @@ type Config struct {
 	Getenv      func(string) (string, bool) // for the outlets' tokens; default os.LookupEnv
 	Notify      func(text string)           // told what people should know of outlets and faults; default: nobody
 
+	Daemon *Daemon // nil: the process runs what it was started for, and answers queries
+
 	AllowedHooks []string // commands and URLs that plans may break things with, see fault.Allowed
 }
 
@@ -75,6 +77,9 @@ type App struct {
 	sending  sync.WaitGroup
 	endSend  context.CancelFunc
 	sendErr  error
+
+	daemon  *daemon // nil: it is none
+	working sync.WaitGroup
 
 	scraper   *scrape.Scraper
 	jobs      atomic.Pointer[document.Jobs] // of scraper
@@ -141,6 +146,11 @@ func New(ctx context.Context, c Config) (*App, error) {
 		AllowedHooks: c.AllowedHooks,
 	}
 	restoreFaults(ctx, &c)
+	if c.Daemon != nil {
+		if err := a.openDaemon(c.Daemon); err != nil {
+			return nil, errors.Join(err, a.Stop(ctx))
+		}
+	}
 	return a, nil
 }
 
@@ -206,12 +216,15 @@ func (a *App) Start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	a.endSend = cancel
 	a.sending.Go(func() { a.sendErr = a.outlets.Run(ctx) })
+	if a.daemon != nil {
+		a.startDaemon()
+	}
 	if a.listener == nil {
 		return
 	}
 	a.server = &http.Server{Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second}
 	a.served.Go(func() {
-		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := a.serve(); !errors.Is(err, http.ErrServerClosed) {
 			a.config.Logger.Error("serving queries failed", "error", err)
 		}
 	})
@@ -222,12 +235,18 @@ func (a *App) URL() string {
 	if a.listener == nil {
 		return ""
 	}
+	if d := a.config.Daemon; d != nil && d.Cert != "" {
+		return "https://" + a.listener.Addr().String()
+	}
 	return "http://" + a.listener.Addr().String()
 }
 
 // Stop ends scraping, with a last look at every target, and serving, letting requests under way finish until ctx ends, ends the outlets, and closes the store.
 func (a *App) Stop(ctx context.Context) error {
 	var failures []error
+	if err := a.stopDaemon(); err != nil {
+		failures = append(failures, err)
+	}
 	if a.endScrape != nil {
 		a.endScrape()
 		a.scraping.Wait()
@@ -271,5 +290,16 @@ func (a *App) handler() http.Handler {
 	}))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "healthy\n") })
 	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ready\n") })
-	return mux
+	if a.daemon == nil {
+		return mux
+	}
+	mux.Handle("/tidegauge/", a.daemon.api)
+	return a.daemon.guard.Protect(mux)
+}
+
+func (a *App) serve() error {
+	if d := a.config.Daemon; d != nil && d.Cert != "" {
+		return a.server.ServeTLS(a.listener, d.Cert, d.Key)
+	}
+	return a.server.Serve(a.listener)
 }

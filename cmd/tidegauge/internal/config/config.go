@@ -28,6 +28,7 @@ type Config struct {
 	Outlets   []exporters.Spec
 	Scrape    document.Jobs // always
 	Host      *host.Options // what is read of this machine, always; nil: nothing
+	Daemon    Daemon
 }
 
 // Retention says how long series are kept.
@@ -43,6 +44,8 @@ type Options struct {
 	Default string // where it answers if that says nothing; empty: nowhere
 	// CheckScrape is the Check of document.JobOptions, for a process that answers on listen; nil: nothing is checked.
 	CheckScrape func(listen, dir string, job []byte) error
+	// CheckPromQL says what is wrong with an expression that ends runs; nil: nothing is checked.
+	CheckPromQL func(expr string) error
 }
 
 // Parse reads a configuration. The error, if any, is of type document.Errors and lists every mistake.
@@ -67,14 +70,14 @@ type decoder struct {
 }
 
 func (d *decoder) config(n node, c *Config) {
-	d.Mapping(n, "a configuration",
+	d.Mapping(n, "a configuration", append([]document.Field{
 		document.Key("data_dir", document.Into(&c.DataDir, d.dataDir)),
 		document.Key("listen", document.Into(&c.Listen, d.listen)),
 		document.Key("retention", func(n node) { c.Retention = d.retention(n) }),
 		document.Key("outlets", func(n node) { c.Outlets = d.outlets(n, d.listensOn(c)) }),
 		document.Key("scrape", func(n node) { c.Scrape = d.scrape(n, d.listensOn(c)) }),
 		document.Key("host", func(n node) { c.Host = d.Host(n) }),
-	)
+	}, d.daemonFields(&c.Daemon)...)...)
 }
 
 // listensOn returns where the process will answer.
@@ -154,7 +157,7 @@ func Is(file string, text []byte) bool {
 	keys := document.TopKeys(text)
 	for _, key := range keys {
 		switch key {
-		case "data_dir", "listen", "retention":
+		case "data_dir", "listen", "retention", "plans", "schedules", "blackouts", "limits", "access":
 			ours++
 		case "target", "classes", "tests", "objectives", "data", "name", "seed":
 			plans++

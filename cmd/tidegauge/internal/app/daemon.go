@@ -1,0 +1,127 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"tidegauge/engine/api"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/queue"
+	"tidegauge/engine/scrape"
+	"tidegauge/engine/store"
+)
+
+// Daemon is what a process needs that runs tests by itself and for others.
+type Daemon struct {
+	Plans     string // folder; empty: there are no plans
+	Settings  queue.Settings
+	Tokens    []api.Token
+	Cert, Key string // files; empty: no TLS
+}
+
+// daemon is the parts of an App that has a Daemon.
+type daemon struct {
+	queue  *queue.Queue
+	plans  *queue.Plans // nil: none
+	guard  *api.Guard
+	audit  *api.Audit
+	api    http.Handler
+	ending chan struct{}
+	stop   context.CancelFunc
+}
+
+// openDaemon makes the queue and its API, but starts nothing.
+func (a *App) openDaemon(c *Daemon) error {
+	d := &daemon{guard: &api.Guard{Loopback: api.ListensOnLoopback(a.config.Listen)}, ending: make(chan struct{})}
+	d.guard.SetTokens(c.Tokens)
+	var err error
+	if c.Plans != "" {
+		d.plans, err = queue.OpenPlans(c.Plans, a.parsePlan, a.config.Getenv, a.tellOfPlan)
+	} else {
+		d.plans = queue.NoPlans()
+	}
+	if err != nil {
+		return err
+	}
+	if d.audit, err = api.OpenAudit(filepath.Join(a.config.DataDir, "audit.jsonl")); err != nil {
+		return err
+	}
+	d.queue = queue.New(queue.Options{
+		Run: a.Lab.Run, Plans: d.plans, Firing: a.firing, Settings: c.Settings, Logger: a.config.Logger,
+		StateFile: filepath.Join(a.config.DataDir, "schedule.json"),
+	})
+	d.api = api.New(api.Options{
+		Queue: d.queue, Plans: d.plans, History: a.History, Outlets: a.Outlets, Version: a.config.Version, Guard: d.guard, Audit: d.audit, Logger: a.config.Logger,
+		Ending: d.ending,
+	})
+	a.daemon = d
+	return nil
+}
+
+func (a *App) parsePlan(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
+	return plan.Parse(file, text, plan.Options{
+		Getenv: getenv, Jobs: a.Scraped().Names, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{Listen: a.config.Listen}.Check,
+	})
+}
+
+func (a *App) tellOfPlan(s *queue.PlanState) {
+	switch {
+	case s.Err != nil && s.Plan != nil:
+		a.config.Logger.Error("a plan is broken; its last good version goes on", "plan", s.Name, "error", s.Err)
+	case s.Err != nil:
+		a.config.Logger.Error("a plan is broken", "plan", s.Name, "error", s.Err)
+	case s.Plan != nil:
+		a.config.Logger.Info("a plan was read", "plan", s.Name)
+	default:
+		a.config.Logger.Info("a plan is gone", "plan", s.Name)
+	}
+}
+
+// firing reports whether an expression has a result, as an alerting rule would.
+func (a *App) firing(ctx context.Context, expr string) (bool, error) {
+	samples, err := a.store.Query(ctx, expr, time.Now())
+	return len(samples) > 0, err
+}
+
+// startDaemon runs the queue and watches the plans.
+func (a *App) startDaemon() {
+	ctx, cancel := context.WithCancel(context.Background())
+	a.daemon.stop = cancel
+	a.working.Go(func() { a.daemon.queue.Run(ctx) })
+	a.working.Go(func() {
+		if err := a.daemon.plans.Run(ctx); err != nil {
+			a.config.Logger.Error("the plans are not watched any more; SIGHUP has them read again", "error", err)
+		}
+	})
+}
+
+// stopDaemon ends the run that is going on, gracefully, and what watches it.
+func (a *App) stopDaemon() error {
+	d := a.daemon
+	if d == nil {
+		return nil
+	}
+	if d.stop != nil {
+		d.stop()
+		a.working.Wait()
+	}
+	close(d.ending)
+	return d.audit.Close()
+}
+
+// Reconfigure takes over what of a Daemon can change while it runs, and reads the plans again.
+func (a *App) Reconfigure(c *Daemon) error {
+	if a.daemon == nil {
+		return errors.New("taking over the configuration: this process is no daemon")
+	}
+	a.daemon.guard.SetTokens(c.Tokens)
+	a.daemon.queue.Configure(c.Settings)
+	if err := a.daemon.plans.Reload(); err != nil {
+		return fmt.Errorf("taking over the configuration: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,366 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"go.uber.org/goleak"
+
+	"tidegauge/engine/experiment"
+	"tidegauge/engine/history"
+	"tidegauge/engine/outlet"
+	"tidegauge/engine/plan"
+	"tidegauge/engine/queue"
+	"tidegauge/engine/report"
+	"tidegauge/engine/verdict"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const planText = `target: {base_url: "http://localhost:8000"}
+classes: {User: {tasks: [{get: /}]}}
+tests: {load: {arrivals: 10/s, duration: 10m, max_users: 5}}
+`
+
+// daemon is an API over a queue whose runs end when they are let.
+type daemon struct {
+	t      *testing.T
+	url    string
+	doc    *openapi3.T
+	seen   map[string]bool // operations
+	finish chan struct{}
+	dir    string
+	guard  *Guard
+}
+
+var tokens = map[Role]string{Read: "token-of-reader", Run: "token-of-runner", Admin: "token-of-admin"}
+
+func newDaemon(t *testing.T) *daemon {
+	t.Helper()
+	d := &daemon{t: t, seen: map[string]bool{}, finish: make(chan struct{}), dir: t.TempDir(), guard: &Guard{Loopback: true}}
+	var err error
+	if d.doc, err = openapi3.NewLoader().LoadFromData(description); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	plans := filepath.Join(d.dir, "plans")
+	for _, err := range []error{os.Mkdir(plans, 0o755), os.WriteFile(filepath.Join(plans, "shop.yaml"), []byte(planText), 0o644), os.WriteFile(filepath.Join(plans, "bad.yaml"), []byte("target: 7\n"), 0o644)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := queue.OpenPlans(plans, func(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
+		return plan.Parse(file, text, plan.Options{Getenv: getenv})
+	}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := history.Open(d.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	daily, err := queue.ParseCron("@daily", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := queue.New(queue.Options{Plans: p, Settings: queue.Settings{Schedules: []queue.Schedule{{Name: "nightly", Plan: "shop", Test: "load", Cron: daily}}},
+		Run: func(ctx context.Context, o experiment.Options) (*report.Report, error) {
+			meta := report.MetaOf(o.Plan, o.Test)
+			record, err := h.Begin(meta, o.Plan.Source)
+			if err != nil {
+				return nil, err
+			}
+			o.Begun(record.ID())
+			select {
+			case <-d.finish:
+			case <-ctx.Done():
+			}
+			meta.ID = record.ID()
+			v := &verdict.Verdict{Outcome: verdict.Pass, Summary: "fine"}
+			r := report.NewCollector(meta).Report(v)
+			return r, record.Finish(r, nil, "fine\n")
+		}})
+	audit, err := OpenAudit(filepath.Join(d.dir, "audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ending := make(chan struct{})
+	s := httptest.NewServer(d.guard.Protect(New(Options{
+		Queue: q, Plans: p, History: h, Outlets: func() []outlet.Books { return nil }, Version: "test", Guard: d.guard, Audit: audit, Ending: ending,
+	})))
+	d.url = s.URL
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { q.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		close(d.finish)
+		running.Wait()
+		close(ending)
+		s.Close()
+		http.DefaultClient.CloseIdleConnections()
+		if err := audit.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func (d *daemon) request(method, path, body string, edit func(*http.Request)) *http.Response {
+	d.t.Helper()
+	r, err := http.NewRequestWithContext(d.t.Context(), method, d.url+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if edit != nil {
+		edit(r)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return resp
+}
+
+// ask makes a request, checks the answer against the description, and returns it.
+func (d *daemon) ask(operation, method, path, body string, status int) map[string]any {
+	d.t.Helper()
+	resp := d.request(method, path, body, nil)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if resp.StatusCode != status {
+		d.t.Fatalf("%s %s: %d, want %d: %s", method, path, resp.StatusCode, status, text)
+	}
+	var op *openapi3.Operation
+	for _, item := range d.doc.Paths.Map() {
+		if o := item.GetOperation(method); o != nil && o.OperationID == operation {
+			op = o
+		}
+	}
+	if op == nil {
+		d.t.Fatalf("no operation %s", operation)
+	}
+	answer := op.Responses.Status(status)
+	if answer == nil {
+		d.t.Fatalf("%s: the description has no status %d", operation, status)
+	}
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	media := answer.Value.Content.Get(kind)
+	if media == nil {
+		d.t.Fatalf("%s: the description has no %s with status %d", operation, kind, status)
+	}
+	if status < 300 {
+		d.seen[operation] = true
+	}
+	if !strings.HasSuffix(kind, "json") {
+		return nil
+	}
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		d.t.Fatalf("%s: %v in %s", operation, err, text)
+	}
+	if err := media.Schema.Value.VisitJSON(value); err != nil {
+		d.t.Errorf("%s: %v in %s", operation, err, text)
+	}
+	object, _ := value.(map[string]any)
+	return object
+}
+
+const base = "/tidegauge/v1"
+
+// Every operation of the description answers as it says, and so does what goes wrong with it.
+func TestEveryOperation(t *testing.T) {
+	d := newDaemon(t)
+	d.ask("description", "GET", base+"/openapi.json", "", 200)
+	d.ask("status", "GET", base+"/status", "", 200)
+	d.ask("listPlans", "GET", base+"/plans", "", 200)
+	if p := d.ask("getPlan", "GET", base+"/plans/shop", "", 200); p["source"] != planText {
+		t.Errorf("plan %v", p)
+	}
+	d.ask("getPlan", "GET", base+"/plans/..%2Fshop", "", 404)
+	d.ask("listSchedules", "GET", base+"/schedules", "", 200)
+	d.ask("listOutlets", "GET", base+"/outlets", "", 200)
+
+	for body, status := range map[string]int{
+		"": 400, "{": 400, `{"plan":"shop"} {}`: 400, `{"plan":"shop","typo":1}`: 400, `{"plan":7}`: 400,
+		`{"plan":"nothing"}`: 404, `{"plan":"../plans/shop"}`: 404, `{"plan":"bad"}`: 409,
+		`{"plan":"shop","test":"laod"}`: 422, `{"plan":"shop","labels":{"run":"x"}}`: 422, `{"plan":"shop","run_time":-1}`: 422,
+		`{"plan":"shop","host":"http://example.com"}`:     403,
+		`{"plan":"` + strings.Repeat("x", maxBody) + `"}`: 413,
+	} {
+		d.ask("start", "POST", base+"/jobs", body, status)
+	}
+	job := d.ask("start", "POST", base+"/jobs", `{"plan":"shop","labels":{"release":"1.2"},"run_time":60}`, 202)
+	path := base + "/jobs/" + job["id"].(string)
+	other := d.ask("runSchedule", "POST", base+"/schedules/nightly/run", `<webhook/>`, 202)
+	d.ask("runSchedule", "POST", base+"/schedules/daily/run", "", 404)
+	d.ask("stop", "POST", base+"/jobs/"+other["id"].(string)+"/stop", "", 200)
+	d.ask("stop", "POST", base+"/jobs/"+other["id"].(string)+"/stop", "", 409)
+	d.ask("stop", "POST", base+"/jobs/none/stop", "", 404)
+
+	events := d.request("GET", path+"/events", "", nil)
+	defer events.Body.Close()
+	stream := bufio.NewScanner(events.Body)
+	next := func(want func(queue.Status) bool) queue.Status {
+		t.Helper()
+		for stream.Scan() {
+			if text, ok := strings.CutPrefix(stream.Text(), "data: "); ok {
+				var s queue.Status
+				if err := json.Unmarshal([]byte(text), &s); err != nil {
+					t.Fatal(err)
+				}
+				if want(s) {
+					return s
+				}
+			}
+		}
+		t.Fatal("the stream ended")
+		return queue.Status{}
+	}
+	run := next(func(s queue.Status) bool { return s.Run != "" }).Run
+	d.seen["events"] = true
+	d.ask("getJob", "GET", path, "", 200)
+	d.ask("getJob", "GET", base+"/jobs/none", "", 404)
+	d.ask("listJobs", "GET", base+"/jobs", "", 200)
+	// Nothing makes load here, so that changes come to a run that has none.
+	d.ask("changeLoad", "POST", path+"/load", `{"rate":5}`, 409)
+	d.ask("changeLoad", "POST", path+"/load", `{"rate":5,"users":3}`, 400)
+	d.ask("pause", "POST", path+"/pause", "", 409)
+	d.ask("resume", "POST", path+"/resume", "", 409)
+	d.finish <- struct{}{}
+	if s := next(func(s queue.Status) bool { return s.Over() }); s.Outcome != verdict.Pass || s.State != queue.Finished {
+		t.Errorf("the job ended as %+v", s)
+	}
+	if stream.Scan() && stream.Text() != "" {
+		t.Errorf("the stream goes on after the end: %q", stream.Text())
+	}
+
+	d.ask("listRuns", "GET", base+"/runs?limit=5", "", 200)
+	for _, bad := range []string{"0", "x", "-1"} {
+		d.ask("listRuns", "GET", base+"/runs?limit="+bad, "", 400)
+	}
+	d.ask("getRun", "GET", base+"/runs/latest", "", 200)
+	d.ask("getReport", "GET", base+"/runs/"+run+"/report", "", 200)
+	d.ask("getSummary", "GET", base+"/runs/"+run+"/summary", "", 200)
+	for _, bad := range []string{"..", "..%2f..%2fetc%2fpasswd", "%00", "20260101-000000-load-aaaa"} {
+		d.ask("getReport", "GET", base+"/runs/"+strings.ReplaceAll(bad, "..", "%2e%2e")+"/report", "", 404)
+	}
+	for _, item := range d.doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			if failing := op.OperationID == "changeLoad" || op.OperationID == "pause" || op.OperationID == "resume"; !d.seen[op.OperationID] && !failing {
+				t.Errorf("operation %s was not tried", op.OperationID)
+			}
+		}
+	}
+	log, err := os.ReadFile(filepath.Join(d.dir, "audit.jsonl"))
+	if err != nil || !bytes.Contains(log, []byte(`"who":"local"`)) || !bytes.Contains(log, []byte("POST "+path+"/pause")) {
+		t.Errorf("audit log: %v\n%s", err, log)
+	}
+}
+
+// What each role may do is what the description says.
+func TestRoles(t *testing.T) {
+	d := newDaemon(t)
+	var list []Token
+	for role, token := range tokens {
+		list = append(list, Token{Name: token[9:], Role: role, Hash: sha256.Sum256([]byte(token))})
+	}
+	d.guard.SetTokens(list)
+	needs := map[string]Role{"Role: read": Read, "Role: run": Run}
+	for path, item := range d.doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			url := strings.NewReplacer("{plan}", "none", "{schedule}", "none", "{job}", "none", "{run}", "none").Replace(path)
+			for role := Nobody; role <= Admin; role++ {
+				resp := d.request(method, url, "{}", func(r *http.Request) {
+					if role != Nobody {
+						r.Header.Set("Authorization", "Bearer "+tokens[role])
+					}
+				})
+				resp.Body.Close()
+				got, need := resp.StatusCode, needs[op.Description]
+				switch {
+				case need == Nobody:
+					t.Errorf("%s says no role", op.OperationID)
+				case role == Nobody && got != 401, role != Nobody && role < need && got != 403, role >= need && (got == 401 || got == 403):
+					t.Errorf("%s with role %d: %d", op.OperationID, role, got)
+				}
+			}
+		}
+	}
+	for _, header := range []string{"Bearer wrong", "Basic dTpw", "token-of-admin", "Bearer "} {
+		resp := d.request("GET", base+"/status", "", func(r *http.Request) { r.Header.Set("Authorization", header) })
+		resp.Body.Close()
+		if resp.StatusCode != 401 {
+			t.Errorf("%q: %d", header, resp.StatusCode)
+		}
+	}
+}
+
+// Pages of other sites, and names that only seem to be this machine's, are refused.
+func TestCrossSite(t *testing.T) {
+	d := newDaemon(t)
+	for name, edit := range map[string]func(*http.Request){
+		"fetched by another site": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"of another origin":       func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
+		"by a rebound name":       func(r *http.Request) { r.Host = "evil.example:9777" },
+	} {
+		resp := d.request("POST", base+"/jobs", `{"plan":"shop"}`, edit)
+		resp.Body.Close()
+		if resp.StatusCode != 403 {
+			t.Errorf("%s: %d, want 403", name, resp.StatusCode)
+		}
+	}
+	beyond := &Guard{}
+	if p := problemOf(beyond.allows(httptest.NewRequest("GET", base+"/status", nil), Read)); p.Status != 403 {
+		t.Errorf("reachable from elsewhere without tokens: %d", p.Status)
+	}
+	for listen, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, ":1": false, "0.0.0.0:1": false, "10.0.0.1:1": false, "x": false} {
+		if got := ListensOnLoopback(listen); got != want {
+			t.Errorf("%s: %v", listen, got)
+		}
+	}
+}
+
+// FuzzStart: whatever a body is, the answer is a problem or a job.
+func FuzzStart(f *testing.F) {
+	for _, seed := range []string{`{"plan":"shop"}`, `{"plan":"shop","run_time":1e300}`, `{"labels":{"a b":"\n"},"plan":"shop"}`, `{"plan":"shop","users":-1,"host":"::"}`, "[]", `{"rate":1e400}`} {
+		f.Add([]byte(seed))
+	}
+	dir := f.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "shop.yaml"), []byte(planText), 0o644); err != nil {
+		f.Fatal(err)
+	}
+	p, err := queue.OpenPlans(dir, func(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
+		return plan.Parse(file, text, plan.Options{Getenv: getenv})
+	}, nil, nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		h := New(Options{Queue: queue.New(queue.Options{Plans: p}), Plans: p, Guard: &Guard{Loopback: true}})
+		for _, path := range []string{"/jobs", "/jobs/x/load"} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest("POST", base+path, bytes.NewReader(body)))
+			if !json.Valid(w.Body.Bytes()) || w.Code == 500 {
+				t.Errorf("%s: %d %s", path, w.Code, w.Body)
+			}
+		}
+	})
+}
