@@ -85,6 +85,7 @@ func explain(c *console, p *plan.Plan, t *plan.Test, verbose bool) {
 		explainShape(c, t, &needs)
 	}
 	explainWarmUp(c, t)
+	explainDecide(c, &t.Decide)
 	explainFaults(c, t)
 	classes := t.Classes
 	if len(classes) == 0 {
@@ -198,6 +199,18 @@ func explainWarmUp(c *console, t *plan.Test) {
 			clock(from), clock(to), clock(answer.Floor(to-from)), clock((to-from)/2))
 	default:
 		fmt.Fprintf(c.out, "  judged: from %s to %s\n", clock(from), clock(to))
+	}
+}
+
+// explainDecide says how the test ends beside its duration.
+func explainDecide(c *console, d *plan.Decide) {
+	switch {
+	case d.Stop && d.AtMost > 0:
+		fmt.Fprintf(c.out, "  ends as soon as its objectives are decided; goes on until %s at most while they are not\n", clock(d.AtMost))
+	case d.Stop:
+		fmt.Fprintln(c.out, "  ends as soon as its objectives are decided")
+	case d.AtMost > 0:
+		fmt.Fprintf(c.out, "  goes on until %s at most while an objective is undecided\n", clock(d.AtMost))
 	}
 }
 

@@ -24,6 +24,7 @@ type LoadInput struct {
 	Settling  Settling
 	Given     bool    // the warm-up is the plan's
 	Limits    []Limit // on p95
+	Decided   string  // of a test that ends by what is decided: how it ended
 }
 
 // LoadAnswer answers whether the target holds the expected traffic.
@@ -45,7 +46,11 @@ func LoadAnswer(in LoadInput) Answer {
 	if in.Standing == Good {
 		a.Text += fmt.Sprintf("%.3g good requests a second over %s; ", rate, seconds(length))
 	}
-	a.Text += in.Verdict + ". " + in.steadiness()
+	a.Text += in.Verdict + ". "
+	if in.Decided != "" {
+		a.Text += in.Decided + " "
+	}
+	a.Text += in.steadiness()
 	if in.Disturbed {
 		a.Text += " Mind the findings and warnings on the load generator."
 	} else {

@@ -137,6 +137,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
+	decider := newDecider(&o.Test)
 	required, err := l.required(o.Plan)
 	if err != nil {
 		return nil, err
@@ -148,7 +149,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	record.RerunOf(o.RerunOf)
 	meta.ID, identity.ID = record.ID(), record.ID()
 	e := &experiment{
-		lab: l, o: o, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
+		lab: l, o: o, decider: decider, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
 		seconds: timeline.New(resolution(o.Test.Type)),
 		stop:    make(chan struct{}), started: make(chan time.Time, 1),
 	}
@@ -205,6 +206,12 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		Started:     e.started,
 		Control:     o.Control.load(),
 	}
+	if decider != nil {
+		if load.Control == nil {
+			load.Control = new(run.Control)
+		}
+		decider.judge, decider.tell, decider.control = e.judge, e.changed, load.Control
+	}
 	explored, err := e.explore(ctx, &load)
 	if err != nil {
 		return nil, errors.Join(err, record.Close())
@@ -241,6 +248,7 @@ type experiment struct {
 	web       map[string]*webfault.Proxy
 	timeline  *fault.Timeline // nil: the test has no faults
 	explorer  *explorer       // nil: the load is the plan's
+	decider   *decider        // nil: the test does not end by what is decided
 	faults    []report.Fault  // what became of them
 	started   chan time.Time  // receives when the load begins
 
@@ -398,6 +406,9 @@ func (e *experiment) end() { e.endOnce.Do(func() { close(e.stop) }) }
 // the end and does not disturb the run.
 func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
 	e.watch(s)
+	if e.decider != nil {
+		e.decider.look(s)
+	}
 	if s.Final || !report.CheckpointDue(s.Start, e.checkpointed, s.Time) {
 		return nil
 	}

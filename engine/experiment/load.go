@@ -101,6 +101,9 @@ func (e *experiment) loadAnswer(result run.Result, s *stretch, v *verdict.Verdic
 	sum := e.seconds.Between(in.From, in.To)
 	in.Response, in.Good = &sum.Response, sum.Good
 	in.Limits = limitsOf(e.o.Test)
+	if e.decider != nil {
+		in.Decided = e.decider.text()
+	}
 	a := answer.LoadAnswer(in)
 	return &a
 }

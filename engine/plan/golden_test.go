@@ -117,6 +117,13 @@ func dump(p *Plan) string {
 		if x := t.Search; x != nil {
 			line("  search at %v: %g to %g add %g, trial %v after %v, budget %v, width %g, %d trials", x.Pos, x.From, x.To, x.Add, x.Trial, x.WarmUp, x.Budget, x.Width, x.Trials)
 		}
+		if t.WarmUp != nil {
+			line("  warm-up %v", *t.WarmUp)
+		}
+		if x := t.Decide; x.On() {
+			longest := t.Longest()
+			line("  stops when decided %t, at most %v: the shape lasts %v at most", x.Stop, x.AtMost, longest.Duration())
+		}
 		for _, o := range t.Objectives {
 			line("  objective %s", o.Text)
 		}

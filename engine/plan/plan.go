@@ -256,6 +256,7 @@ type Test struct {
 	Objectives  []Objective   // the plan's and the test's own
 	// WarmUp is left out of the steady stretch that is judged, of load and soak tests; nil: it is looked for in what is measured.
 	WarmUp *time.Duration
+	Decide Decide
 	Faults []Fault // in the order of the plan
 	// Search is that of a stress test that finds its load itself; Shape is then how far it may go. nil: it does not.
 	Search   *Search

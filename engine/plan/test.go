@@ -64,6 +64,8 @@ func (d *decoder) test(m member, p *Plan) Test {
 		document.Key("exclude_tags", document.Into(&t.ExcludeTags, d.tags)),
 		document.Key("stop_timeout", document.Into(&t.StopTimeout, d.Duration)),
 		document.Key("warm_up", document.Into(&t.WarmUp, d.warmUp)),
+		document.Key("stop", document.Into(&t.Decide.Stop, d.stop)),
+		document.Key("at_most", document.Into(&t.Decide.AtMost, d.Positive)),
 		document.Key("faults", func(n node) { t.Faults = d.faults(n, p) }),
 		document.Key("replicas", document.Into(&t.Replicas, d.replicas)),
 		document.Key("objectives", func(n node) { t.Objectives = d.objectives(n, p) }),
@@ -106,6 +108,7 @@ func (d *decoder) test(m member, p *Plan) Test {
 		}
 	}
 	d.checkWarmUp(&t, found)
+	d.checkDecide(&t, found)
 	if len(p.Classes) > 0 {
 		d.completeTest(&t, p, found, n, l.key != "" && d.Count() == before)
 	}
@@ -265,7 +268,7 @@ func (d *decoder) completeTest(t *Test, p *Plan, found map[string]member, n node
 		t.Objectives = slices.DeleteFunc(t.Objectives, func(o Objective) bool { return o.Preset == "memory" })
 	}
 	if whole && d.Count() == before {
-		problems := t.searchProblems()
+		problems := append(t.searchProblems(), t.decideProblems()...)
 		if d.Count() > 0 { // the objectives that seem to be missing may be among the mistakes
 			problems = slices.DeleteFunc(problems, func(x problem) bool { return x.key == "type" })
 		}

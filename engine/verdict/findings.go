@@ -338,7 +338,11 @@ func (j *Judge) excepted() *Finding {
 
 // early reports whether the run ended before its shape was over.
 func (j *Judge) early() bool {
-	return !j.stoppedAt.IsZero() || j.abortedBy != nil || j.finalTime.Sub(j.start) < j.o.Test.Shape.Duration()
+	length := j.o.Test.Shape.Duration()
+	if j.decidedAt > 0 {
+		length = j.decidedAt
+	}
+	return !j.stoppedAt.IsZero() || j.abortedBy != nil || j.finalTime.Sub(j.start) < length
 }
 
 func (j *Judge) stopped() *Finding {

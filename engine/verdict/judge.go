@@ -58,6 +58,7 @@ type Judge struct {
 	live      live
 	answer    *answer.Answer // nil: the type asks nothing
 	faults    []string       // why they failed
+	decidedAt time.Duration  // where the load ended since all was decided; 0: it did not
 }
 
 // leastLateness is what a generator on a shared machine may be late by, whatever is judged.
@@ -76,6 +77,7 @@ type objective struct {
 	sel        selection
 	begin, end sums // cumulative, at the ends of the part
 	windows    *windows
+	clumps     *clumps // for what is decided while the run lasts; nil: nothing is yet
 }
 
 // NewJudge returns a judge.
@@ -132,6 +134,7 @@ func (j *Judge) Consume(_ context.Context, s *measure.Snapshot) error {
 	inside := j.begin != nil && j.end == nil // the interval that ends with s lies in the part
 	if inside && j.loadEnd == nil {
 		j.slide(s)
+		j.ponder(s)
 	}
 	if inside && j.undisturbed != nil {
 		j.undisturbed.add(s, j.objectives)

@@ -76,6 +76,7 @@ func (j *Judge) objectiveFinding(ctx context.Context, k int, o *objective, d dou
 		}
 	}
 	f.Message = j.message(o, &e)
+	j.doubtDecided(&f, o, &e)
 	j.doubtSteady(&f, k, o, &e)
 	if o.windows != nil {
 		j.addWindows(&f, o)

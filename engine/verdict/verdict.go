@@ -66,6 +66,7 @@ const (
 const (
 	CodeObjective    = "objective"     // an objective was met or missed
 	CodeSamples      = "samples"       // too few samples for an objective
+	CodeUndecided    = "undecided"     // a test that was to decide an objective was over before it was
 	CodeNotSteady    = "not_steady"    // response times did not stay where they were, and a quantile or mean depends on when
 	CodeNoData       = "no_data"       // nothing was measured of what an objective speaks of, or at all
 	CodeQuery        = "query"         // a PromQL objective could not be evaluated
