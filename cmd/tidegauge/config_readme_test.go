@@ -29,6 +29,10 @@ func TestConfigurationREADME(t *testing.T) {
 	if !found {
 		t.Fatal("there is no section on outlets")
 	}
+	outlets, daemon, found := strings.Cut(outlets, "## The daemon")
+	if !found {
+		t.Fatal("there is no section on the daemon")
+	}
 	want := map[string]bool{}
 	add := func(prefix string, keys []string) {
 		for _, key := range keys {
@@ -49,6 +53,15 @@ func TestConfigurationREADME(t *testing.T) {
 		add("", keysOf(t, "outlets: {"+kind+": {unknown: 1}}", "outlets."+kind))
 	}
 	sameKeys(t, "outlets", slices.Collect(maps.Keys(tableKeys(outlets))), slices.Collect(maps.Keys(want)))
+
+	clear(want)
+	add("schedules.NAME.", keysOf(t, "schedules: {a: {unknown: 1}}", "schedules.a"))
+	for _, inner := range []string{"limits", "access"} {
+		add(inner+".", keysOf(t, inner+": {unknown: 1}", inner))
+	}
+	delete(want, "access.tokens")
+	want["access.tokens.NAME"] = true
+	sameKeys(t, "the daemon", slices.Collect(maps.Keys(tableKeys(daemon))), slices.Collect(maps.Keys(want)))
 
 	for key, value := range map[string]string{
 		"data_dir": defaultDataDir, "listen": demoListen, "host.job": host.DefaultJob,
@@ -77,7 +90,7 @@ func tableKeys(text string) map[string]string {
 		if len(cells) < 5 || !strings.HasPrefix(line, "| `") {
 			continue
 		}
-		for _, m := range regexp.MustCompile("`([a-z_.]+)`").FindAllStringSubmatch(cells[1], -1) {
+		for _, m := range regexp.MustCompile("`([a-zA-Z_.]+)`").FindAllStringSubmatch(cells[1], -1) {
 			keys[m[1]] = cells[3]
 		}
 	}
