@@ -50,6 +50,9 @@ func TestSpecs(t *testing.T) {
 		{[]string{"http://user:secret@h?a=b"}, "is no kind of outlet"},
 		{[]string{""}, "is no kind of outlet"},
 		{[]string{"prometheus"}, "is no kind of outlet"},
+		{[]string{"prometheus=http://127.0.0.1:8428/api/v1/write", "influxdb=http://localhost:8428?org=o&bucket=b"}, "send to the same store"},
+		{[]string{"prometheus=http://127.0.0.1/api/v1/write", "influxdb=http://127.0.0.1?org=o&bucket=b"}, ""},
+		{[]string{"otlp=ftp://user:secret@h/x"}, "the address ftp://user:xxxxx@h/x has to begin with http://"},
 		{[]string{"prometheus="}, "has to begin with http://"},
 		{[]string{prom + "?timeout=-1s"}, "give a length of time"},
 	} {

@@ -198,10 +198,11 @@ func Check(specs []Spec, listen string, getenv func(string) (string, bool)) erro
 
 // described is an outlet that is not open yet.
 type described struct {
-	spec  Spec
-	id    string // of the destination, without secrets
-	name  string
-	store string
+	spec Spec
+	id   string // of the destination, without secrets
+	name string
+	// host, rest and hidden are where the samples end up: see destination.
+	host, rest, hidden string
 	takes
 }
 
@@ -220,16 +221,20 @@ func describeAll(specs []Spec, listen string, getenv func(string) (string, bool)
 		if err != nil {
 			return nil, err
 		}
-		for i := range list {
+		list = append(list, one)
+	}
+	known := lookUp(list)
+	for k := range list {
+		one := &list[k]
+		for i := range list[:k] {
 			other := &list[i]
 			switch {
-			case other.store == one.store:
+			case sameStore(other, one, known):
 				return nil, fmt.Errorf("%w: %s and %s send to the same store: a series goes to one store by one way, remove one of them", ErrSpec, other.from(), one.from())
 			case other.name == one.name:
 				return nil, fmt.Errorf("%w: %s and %s have the same name, give one of them another", ErrSpec, other.from(), one.from())
 			}
 		}
-		list = append(list, one)
 	}
 	return list, nil
 }
@@ -252,16 +257,21 @@ func describe(spec Spec, listen string, getenv func(string) (string, bool), self
 	if err != nil {
 		return described{}, fmt.Errorf("%w: %s: %w", ErrSpec, spec.Kind, err)
 	}
-	one := described{spec: spec, id: spec.Kind + " " + where.shown, store: where.store + " " + where.hidden, takes: what}
+	end := strings.IndexAny(where.store, "/ ")
+	if end < 0 {
+		end = len(where.store)
+	}
+	one := described{
+		spec: spec, id: spec.Kind + " " + where.shown, takes: what,
+		host: where.store[:end], rest: where.store[end:], hidden: where.hidden,
+	}
 	if where.hidden != "" {
 		one.id += " " + shortHash(where.hidden)
 	}
 	if one.name = spec.Name; one.name == "" {
 		one.name = one.id
 	}
-	host, _, _ := strings.Cut(where.store, "/")
-	host, _, _ = strings.Cut(host, " ")
-	if endpoint.ListensOn(listen, host) {
+	if endpoint.ListensOn(listen, one.host) {
 		return described{}, fmt.Errorf("%w: %s leads back to tidegauge itself, which listens on %s: everything it sends would come in again", ErrSpec, one.from(), listen)
 	}
 	return one, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -20,7 +21,12 @@ func newValidate(c *console) *cobra.Command {
 Prints every mistake at once, as file:line:column: path: what is wrong, what was expected.
 Exit code 0 if there is none, 3 if there is one.`,
 		Example: "  tidegauge validate deploy/plans/payments.yaml\n  tidegauge validate tidegauge.yaml plans/*.yaml",
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("validate needs a file: a PLAN or a CONFIG, as tidegauge validate payments.yaml tidegauge.yaml")
+			}
+			return nil
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			var wrong error
 			for _, file := range args {

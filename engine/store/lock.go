@@ -29,7 +29,7 @@ func lockDir(dir string) (*dirLock, error) {
 				who = fmt.Sprintf("the process %d", pid)
 			}
 		}
-		return nil, fmt.Errorf("locking the data directory %s: %s has it open: stop that process, or choose another directory", dir, who)
+		return nil, fmt.Errorf("locking the data directory %s: %s has it open: stop that process, or choose another directory with --data-dir (beside a daemon, --out sends a run to the same stores)", dir, who)
 	}
 	if err := os.WriteFile(name, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
 		return nil, errors.Join(fmt.Errorf("writing to the data directory %s: %w: make room, or choose another directory", dir, err), file.Unlock())

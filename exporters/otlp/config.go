@@ -160,7 +160,7 @@ func locate(address string, s signal, env getenv) (raw string, overGRPC bool, er
 				return raw, false, err
 			}
 		}
-		return "", false, errors.New("the address has to begin with http://, https://, grpc:// or grpcs:// and a host")
+		return "", false, fmt.Errorf("the address %shas to begin with http://, https://, grpc:// or grpcs:// and a host", shown(address))
 	}
 	variable, protocol := env.lookup(s, "PROTOCOL")
 	switch protocol {
@@ -172,6 +172,16 @@ func locate(address string, s signal, env getenv) (raw string, overGRPC bool, er
 		err = fmt.Errorf("%s=%s: choose grpc or http/protobuf", variable, protocol)
 	}
 	return raw, protocol == "grpc", err
+}
+
+// shown returns an address with a blank behind it, as far as it can be shown: it can have a password in it.
+func shown(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	u.RawQuery = ""
+	return u.Redacted() + " "
 }
 
 // endpointHTTP returns the endpoint in the variables. That of a signal is taken as it is; that of all gets the signal's path.

@@ -67,17 +67,14 @@ func (d *decoder) outlet(n node, kind, listen string) exporters.Spec {
 		}))
 	}
 	found, known := d.Mapping(n, "an outlet", fields...)
-	if !known {
-		return s
-	}
 	address, err := url.Parse(s.Address)
 	_, given := found["address"]
 	whole := s.Address != "" || !given && !exporters.NeedsAddress(kind)
-	if !given && !whole {
+	if !given && !whole && known {
 		d.Wrong(n, "address is missing, expected where the store is: {address: \"http://HOST:PORT/...\"}")
 	}
 	for _, o := range options {
-		if _, ok := found[o.Name]; o.Needed && !ok && (err != nil || address.Query().Get(o.Name) == "") {
+		if _, ok := found[o.Name]; o.Needed && known && !ok && (err != nil || address.Query().Get(o.Name) == "") {
 			d.Wrong(n, "%s is missing, expected the %s of the outlet", o.Name, o.Name)
 			whole = false
 		}
