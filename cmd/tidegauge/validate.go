@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"tidegauge/cmd/tidegauge/internal/config"
+	"tidegauge/engine/document"
 	"tidegauge/engine/plan"
 )
 
@@ -18,6 +20,7 @@ func newValidate(c *console) *cobra.Command {
 		Use:   "validate FILE...",
 		Short: "Say everything that is wrong with plans and configurations; nothing is sent",
 		Long: `Reads each file, a plan or a configuration (tidegauge.yaml): which of the two it is, its keys say, else its name.
+The outlets that plans ask for are looked for in a configuration that is given beside them.
 Prints every mistake at once, as file:line:column: path: what is wrong, what was expected.
 Exit code 0 if there is none, 3 if there is one.`,
 		Example: "  tidegauge validate deploy/plans/payments.yaml\n  tidegauge validate tidegauge.yaml plans/*.yaml",
@@ -29,8 +32,9 @@ Exit code 0 if there is none, 3 if there is one.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			var wrong error
+			beside := besides(c, args)
 			for _, file := range args {
-				says, err := validate(c, file)
+				says, err := validate(c, file, beside)
 				if err != nil {
 					wrong = withCode(exitPlan, errSaid)
 					fmt.Fprintln(c.err, err)
@@ -43,8 +47,53 @@ Exit code 0 if there is none, 3 if there is one.`,
 	}
 }
 
-// validate reads a file and says what is in it.
-func validate(c *console, file string) (string, error) {
+// besides returns the one configuration among files, or nil.
+func besides(c *console, files []string) *config.Config {
+	var found *config.Config
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || !config.Is(file, text) {
+			continue
+		}
+		conf, err := readConfig(c, file, "", demoListen)
+		if err != nil || found != nil {
+			return nil
+		}
+		found = conf
+	}
+	return found
+}
+
+// outletsThere returns the mistakes of a plan that asks for outlets which a configuration does not have.
+func outletsThere(p *plan.Plan, conf *config.Config) error {
+	var words []string
+	for i := range conf.Outlets {
+		words = append(words, conf.Outlets[i].Kind)
+		if name := conf.Outlets[i].Name; name != "" {
+			words = append(words, name)
+		}
+	}
+	var wrong document.Errors
+	for i, one := range p.Outlets.Required {
+		kind, _, _ := strings.Cut(one, " ") // without a name of its own, one is called by its kind and address
+		if slices.Contains(words, one) || slices.Contains(words, kind) {
+			continue
+		}
+		e := &document.Error{File: p.File, Pos: p.Outlets.Places[i], Path: fmt.Sprintf("outlets.required[%d]", i),
+			Message: fmt.Sprintf("there is no outlet %q in %s", one, conf.File)}
+		if near := document.Nearest(one, words); near != "" {
+			e.Message += ", did you mean " + near + "?"
+		}
+		wrong = append(wrong, e)
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return mistaken(p.File, wrong)
+}
+
+// validate reads a file and says what is in it; a plan has to fit the configuration beside it, if there is one.
+func validate(c *console, file string, beside *config.Config) (string, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("reading the file: %w", err)
@@ -53,6 +102,11 @@ func validate(c *console, file string) (string, error) {
 		p, err := readPlan(c, file, "", nil)
 		if err != nil {
 			return "", err
+		}
+		if beside != nil {
+			if err := outletsThere(p, beside); err != nil {
+				return "", err
+			}
 		}
 		return fmt.Sprintf("plan %q with %s: %s", p.Name, plural(len(p.Tests), "test"), testNames(p)), nil
 	}
