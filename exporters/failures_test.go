@@ -147,10 +147,11 @@ func wanted(key string) bool { return !strings.Contains(key, refuses) }
 
 // What all failures that are not losses end with, and how they go on.
 const (
-	kept     = "; nothing is lost: samples wait in the data directory and will be sent later"
-	waits    = "N samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them"
-	resumed  = "answers again after D; N samples are waiting to be sent"
-	oneMinus = "samples are lost: "
+	kept      = "; nothing is lost: samples wait in the data directory and will be sent later"
+	elsewhere = ", to this address; another address gets what is measured from then on"
+	waits     = "N samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them"
+	resumed   = "answers again after D; N samples are waiting to be sent"
+	oneMinus  = "samples are lost: "
 )
 
 // failure is one way to fail, of destinations of some kinds.
@@ -205,19 +206,19 @@ func failures() []failure {
 		},
 		{
 			name: "token", fail: answers(401, `{"code":"unauthorized","message":"unauthorized access"}`), kinds: []string{lines},
-			messages: []string{"the server answers 401 Unauthorized: unauthorized access (check the token or password)" + kept, waits, resumed},
+			messages: []string{"the server answers 401 Unauthorized: unauthorized access (check the token or password)" + kept + elsewhere, waits, resumed},
 		},
 		{
 			name: "token", fail: answers(401, "no org id"), kinds: []string{write1, write2},
-			messages: []string{"the server answers 401 Unauthorized: no org id (check the token or password)" + kept, waits, resumed},
+			messages: []string{"the server answers 401 Unauthorized: no org id (check the token or password)" + kept + elsewhere, waits, resumed},
 		},
 		{
 			name: "bucket", fail: answers(404, `{"code":"not found","message":"bucket \"load\" not found"}`), kinds: []string{lines},
-			messages: []string{`the server answers 404 Not Found: bucket "load" not found (check the address and its options)` + kept, waits, resumed},
+			messages: []string{`the server answers 404 Not Found: bucket "load" not found (check the address and its options)` + kept + elsewhere, waits, resumed},
 		},
 		{
 			name: "organisation", fail: answers(404, `{"code":"not found","message":"organization name \"ops\" not found"}`), kinds: []string{lines},
-			messages: []string{`the server answers 404 Not Found: organization name "ops" not found (check the address and its options)` + kept, waits, resumed},
+			messages: []string{`the server answers 404 Not Found: organization name "ops" not found (check the address and its options)` + kept + elsewhere, waits, resumed},
 		},
 		{
 			name: "everything is refused", fail: answers(400, "not today"), lost: everything,
@@ -272,11 +273,11 @@ func failures() []failure {
 		},
 		{
 			name: "an old server that says so", fail: answers(415, ""), kinds: []string{write2},
-			messages: []string{"the server answers 415 Unsupported Media Type (this server takes remote write 1.0 only: leave protocol=2 out of the address)" + kept, waits, resumed},
+			messages: []string{"the server answers 415 Unsupported Media Type (this server takes remote write 1.0 only: leave protocol=2 out of the address)" + kept + elsewhere, waits, resumed},
 		},
 		{
 			name: "an old server that says nothing", fail: answers(204, ""), kinds: []string{write2},
-			messages: []string{"the server answers 204 No Content without saying what it has written (this server takes remote write 1.0 only: leave protocol=2 out of the address)" + kept, waits, resumed},
+			messages: []string{"the server answers 204 No Content without saying what it has written (this server takes remote write 1.0 only: leave protocol=2 out of the address)" + kept + elsewhere, waits, resumed},
 		},
 	}
 }
@@ -324,8 +325,20 @@ func TestFailures(t *testing.T) {
 			list, specs = append(list, one), append(specs, where)
 		}
 	}
-	l := openLab(t, t.TempDir(), 7*time.Second, specs...)
-	r := l.run(2*time.Second, nil)
+	l := openLabSettling(t, t.TempDir(), 7*time.Second, 2*time.Second, nil, specs...)
+	asked := 0
+	r := l.run(5*time.Second, map[int]func(){5: func() {
+		for _, f := range list {
+			f.fake.mu.Lock()
+			if f.fake.requests > 0 {
+				asked++
+			}
+			f.fake.mu.Unlock()
+		}
+	}})
+	if asked < len(list)/2 { // a busy machine has some of them wait
+		t.Errorf("%d of %d destinations were sent something while the load lasted: this is no test of failures beside a load", asked, len(list))
+	}
 	if r.Total.Count < 100 {
 		t.Errorf("%d requests: the run did not go on", r.Total.Count)
 	}

@@ -78,6 +78,12 @@ func openLab(t testing.TB, dir string, within time.Duration, specs ...string) *l
 // openLabWith opens a lab with environment variables.
 func openLabWith(t testing.TB, dir string, within time.Duration, env map[string]string, specs ...string) *lab {
 	t.Helper()
+	return openLabSettling(t, dir, within, 0, env, specs...)
+}
+
+// openLabSettling opens a lab whose outlets send samples when they are so old: short runs would be over before the default.
+func openLabSettling(t testing.TB, dir string, within, settle time.Duration, env map[string]string, specs ...string) *lab {
+	t.Helper()
 	l := &lab{t: t}
 	var err error
 	if l.store, err = store.Open(store.Options{Dir: filepath.Join(dir, "store")}); err != nil {
@@ -87,7 +93,7 @@ func openLabWith(t testing.TB, dir string, within time.Duration, env map[string]
 		t.Fatal(err)
 	}
 	l.set, err = Open(Options{
-		Specs: specsOf(t, specs...), Dir: filepath.Join(dir, "outlets"), Store: l.store, Instance: "here", Within: within,
+		Specs: specsOf(t, specs...), Dir: filepath.Join(dir, "outlets"), Store: l.store, Instance: "here", Within: within, Settle: settle,
 		Getenv: func(name string) (string, bool) {
 			if name == "INFLUX_TOKEN" {
 				return "secret", true

@@ -1,18 +1,26 @@
+//go:build unix
+
 package exporters
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"tidegauge/engine/experiment"
+	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
+	"tidegauge/engine/store"
 )
 
 const latenessPlan = `
@@ -20,36 +28,34 @@ name: lateness
 target: {base_url: %q}
 classes: {User: {tasks: [{get: /}]}}
 objectives: [p99 < 10s]
-tests: {load: {arrivals: 2000/s, duration: 3s, max_users: 200}}
+tests: {load: {arrivals: %d/s, duration: 5s, max_users: 200}}
 `
 
-// BenchmarkDeadStore makes the same run, 2,000 requests a second on loopback, without an outlet and with one whose store is dead in
-// one way or another, in turns. What the outlets cost is the ratio of lateness and processor time to that of the run
-// without: 1 is nothing.
-func BenchmarkDeadStore(b *testing.B) {
-	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	defer target.Close()
-	p, err := plan.Parse("lateness.yaml", fmt.Appendf(nil, latenessPlan, target.URL), plan.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	stores := []struct{ name, address string }{
-		{"none", ""},
-		{"closed", closedPort(b)},
-		{"hanging", deadStore(b, time.Hour, http.StatusOK)},
-		{"late", deadStore(b, time.Second, http.StatusNoContent)},
-		{"failing", deadStore(b, 0, http.StatusInternalServerError)},
+// soon is how old samples are when they are sent here: outlets are at work while the load lasts.
+const soon = 300 * time.Millisecond
+
+// BenchmarkStores makes the same run, 2,000 requests a second on loopback and 5,000 series of servers, without an outlet, with one whose store is well,
+// and with one whose store is dead in one way or another, in turns. What the outlets cost is the ratio of lateness and
+// processor time to that of the run without: 1 is nothing. The lowest and highest ratio of a round show the noise.
+func BenchmarkStores(b *testing.B) {
+	p := latenessOfPlan(b, 2000)
+	stores := []*endpointOf{
+		{name: "none"},
+		healthyStore(b),
+		{name: "closed", address: closedPort(b)},
+		answering(b, "hanging", time.Hour, http.StatusOK),
+		answering(b, "late", time.Second, http.StatusNoContent),
+		answering(b, "failing", 0, http.StatusInternalServerError),
 	}
 	late, busy := map[string][]float64{}, map[string][]float64{}
 	round := func(keep bool) {
 		for _, s := range stores {
-			var specs []string
-			if s.address != "" {
-				specs = []string{"prometheus=http://" + s.address + "/api/v1/write"}
+			c := costOf(b, p, s)
+			if c.requests != 10_000 || c.failures > 0 {
+				b.Fatalf("%s: %d requests, %d failed, want 10,000 good ones", s.name, c.requests, c.failures)
 			}
-			p99, cpu := latenessOf(b, p, specs)
 			if keep {
-				late[s.name], busy[s.name] = append(late[s.name], p99), append(busy[s.name], cpu)
+				late[s.name], busy[s.name] = append(late[s.name], c.lateness), append(busy[s.name], c.processor)
 			}
 		}
 	}
@@ -59,31 +65,127 @@ func BenchmarkDeadStore(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(1e6*median(late["none"]), "none-lateness-p99-µs")
+	b.ReportMetric(median(busy["none"]), "none-cpu-s")
 	for _, s := range stores[1:] {
-		b.ReportMetric(median(late[s.name])/median(late["none"]), s.name+"-lateness-ratio")
-		b.ReportMetric(median(busy[s.name])/median(busy["none"]), s.name+"-cpu-ratio")
+		for what, of := range map[string]map[string][]float64{"lateness": late, "cpu": busy} {
+			ratios := make([]float64, len(of[s.name]))
+			for i := range ratios {
+				ratios[i] = of[s.name][i] / of["none"][i]
+			}
+			b.ReportMetric(median(ratios), s.name+"-"+what+"-ratio")
+			b.ReportMetric(slices.Min(ratios), s.name+"-"+what+"-lowest")
+			b.ReportMetric(slices.Max(ratios), s.name+"-"+what+"-highest")
+		}
 	}
 }
 
-// latenessOf makes a run and returns the p99 of its lateness, and the processor time it took, both in seconds.
-func latenessOf(b *testing.B, p *plan.Plan, specs []string) (p99, cpu float64) {
-	b.Helper()
-	l := openLab(b, b.TempDir(), time.Millisecond, specs...)
-	defer l.end()
-	e := &experiment.Lab{Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set}
-	before := processorTime(b)
-	r, err := e.Run(b.Context(), experiment.Options{Plan: p, Test: &p.Tests[0]})
+// TestAHealthyOutletCostsLittle: a run with an outlet that sends takes less than twice the processor time, per request, of one
+// without. That it looks at the store once a second only is for the outlet's own tests: a store as small as this one hides it.
+func TestAHealthyOutletCostsLittle(t *testing.T) { // alone: the processor time is that of the process
+	p := latenessOfPlan(t, 300)
+	none, healthy := &endpointOf{name: "none"}, healthyStore(t)
+	without, with := costOf(t, p, none), costOf(t, p, healthy)
+	if without.requests < 1000 || with.requests < 1000 {
+		t.Fatalf("%d and %d requests: these are no runs", without.requests, with.requests)
+	}
+	t.Logf("processor time: %.2f s with an outlet, %.2f s without", with.processor, without.processor)
+	if with.processor/float64(with.requests) > 2*without.processor/float64(without.requests) {
+		t.Errorf("%.2f s of processor time with an outlet, %.2f s without, for %d and %d requests; want less than twice as much",
+			with.processor, without.processor, with.requests, without.requests)
+	}
+}
+
+func latenessOfPlan(t testing.TB, rate int) *plan.Plan {
+	t.Helper()
+	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(target.Close)
+	p, err := plan.Parse("lateness.yaml", fmt.Appendf(nil, latenessPlan, target.URL, rate), plan.Options{})
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	if r.Total.Count != 6000 || r.Total.Failures > 0 {
-		b.Fatalf("%d requests, %d failed, want 6000 good ones", r.Total.Count, r.Total.Failures)
+	return p
+}
+
+// cost is what a run took, times in seconds.
+type cost struct {
+	lateness, processor float64 // lateness: p99
+	requests, failures  uint64
+}
+
+// costOf makes a run with an outlet to a store, which must have been spoken to before the load is over.
+func costOf(t testing.TB, p *plan.Plan, s *endpointOf) cost {
+	t.Helper()
+	var specs []string
+	if s.address != "" {
+		specs = []string{"prometheus=http://" + s.address + "/api/v1/write"}
 	}
-	return r.Lateness.P99, processorTime(b) - before
+	dir := t.TempDir()
+	fill(t, dir)
+	l := openLabSettling(t, dir, time.Millisecond, soon, nil, specs...)
+	defer l.end()
+	asked, spoken := s.asked.Load(), s.address == ""
+	d := &during{do: map[int]func(){4: func() {
+		spoken = spoken || s.asked.Load() > asked || l.set.Books()[0].Errors > 0
+	}}}
+	e := &experiment.Lab{Store: l.store, History: l.h, Version: "test", Outlets: l.set.Set}
+	before := processorTime(t)
+	r, err := e.Run(t.Context(), experiment.Options{Plan: p, Test: &p.Tests[0], Sinks: []measure.Sink{d, servers{l.store}}})
+	took := processorTime(t) - before
+	d.doing.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !spoken {
+		t.Errorf("%s: nothing was sent to the store in four seconds of load: this measures nothing", s.name)
+	}
+	return cost{r.Lateness.P99, took, r.Total.Count, r.Total.Failures}
+}
+
+// servers puts 5,000 series beside those of the run, as servers do that are scraped every second.
+type servers struct{ store *store.Store }
+
+func (s servers) Consume(ctx context.Context, _ *measure.Snapshot) error {
+	return s.put(ctx, time.Now())
+}
+
+func (s servers) put(ctx context.Context, at time.Time) error {
+	points := make([]store.Point, 5000)
+	for i := range points {
+		labels := []store.Label{{Name: "__name__", Value: "of_a_server"}, {Name: "i", Value: strconv.Itoa(i)}}
+		points[i] = store.Point{Series: &store.Series{Labels: labels}, Time: at.UnixMilli(), Value: float64(i)}
+	}
+	return s.store.Append(ctx, points)
+}
+
+// fill puts 20 seconds of servers into a lab that is not open yet, so that a look at the store takes what it usually does.
+func fill(t testing.TB, dir string) {
+	t.Helper()
+	s, err := store.Open(store.Options{Dir: filepath.Join(dir, "store")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ago := 20 * time.Second; ago > 0; ago -= time.Second {
+		if err := (servers{s}).put(t.Context(), time.Now().Add(-ago)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// endpointOf is a store as an outlet sees it.
+type endpointOf struct {
+	name, address string // no address: no outlet
+	asked         atomic.Int64
+}
+
+func healthyStore(t testing.TB) *endpointOf {
+	return answering(t, "healthy", 0, http.StatusNoContent)
 }
 
 // closedPort returns an address where nobody listens.
-func closedPort(b *testing.B) string {
+func closedPort(b testing.TB) string {
 	b.Helper()
 	l, err := (&net.ListenConfig{}).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -93,25 +195,30 @@ func closedPort(b *testing.B) string {
 	return l.Addr().String()
 }
 
-// deadStore answers each request so much later with a status, and at once when the benchmark is over.
-func deadStore(b *testing.B, after time.Duration, status int) string {
-	b.Helper()
+// answering returns a store that answers each request so much later with a status, and at once when the test is over.
+func answering(t testing.TB, name string, after time.Duration, status int) *endpointOf {
+	t.Helper()
+	e := &endpointOf{name: name}
 	over := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		e.asked.Add(1)
 		_, _ = io.Copy(io.Discard, r.Body) // else the end of the connection is not noticed
-		select {
-		case <-time.After(after):
-		case <-r.Context().Done():
-		case <-over:
+		if after > 0 {
+			select {
+			case <-time.After(after):
+			case <-r.Context().Done():
+			case <-over:
+			}
 		}
 		w.WriteHeader(status)
 	}))
-	b.Cleanup(func() {
+	t.Cleanup(func() {
 		close(over)
 		s.CloseClientConnections()
 		s.Close()
 	})
-	return s.Listener.Addr().String()
+	e.address = s.Listener.Addr().String()
+	return e
 }
 
 func median(list []float64) float64 {
@@ -119,11 +226,11 @@ func median(list []float64) float64 {
 	return (list[(len(list)-1)/2] + list[len(list)/2]) / 2
 }
 
-func processorTime(b *testing.B) float64 {
-	b.Helper()
+func processorTime(t testing.TB) float64 {
+	t.Helper()
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }

@@ -21,9 +21,10 @@ type Options struct {
 	Listen   string // where this process answers: no outlet may lead there; empty: nowhere
 	Dir      string // for their cursors
 	Store    *store.Store
-	Instance string // of this machine, in the metrics of the outlets
-	Version  string // of tidegauge
-	Within   time.Duration
+	Instance string                      // of this machine, in the metrics of the outlets
+	Version  string                      // of tidegauge
+	Within   time.Duration               // how long a run waits at its end for what is still to be sent; default 10 s
+	Settle   time.Duration               // how old samples are when they are sent; default 5 s
 	Getenv   func(string) (string, bool) // for tokens
 	Notify   func(text string)           // for people
 }
@@ -52,6 +53,7 @@ func Open(o Options) (*Outlets, error) {
 			s := one.samples
 			tail := o.Store.Tail()
 			s.Name, s.File, s.Source, s.Late, s.Notify = one.name, filepath.Join(o.Dir, fileOf(one.id)), tail, tail, o.Notify
+			s.Settle = o.Settle
 			if one.exemplars {
 				s.Exemplars = o.Store
 			}

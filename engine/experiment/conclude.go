@@ -31,7 +31,7 @@ func (e *experiment) conclude(ctx, patience context.Context, v *verdict.Verdict,
 	for i := range books {
 		if b := &books[i]; b.Required && !b.Complete() {
 			*v = v.With(verdict.Finding{Outcome: verdict.Inconclusive, Code: verdict.CodeOutlet, Message: fmt.Sprintf(
-				"outlet %s has to be complete, and is not: %d %s are waiting, %d are lost", b.Outlet, b.Waiting, b.Items(), b.Lost)})
+				"outlet %s has to be complete, and is not: when the run was judged, %d %s were waiting and %d were lost", b.Outlet, b.Waiting, b.Items(), b.Lost)})
 		}
 	}
 	e.judged(v, start)

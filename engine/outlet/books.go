@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -60,6 +61,14 @@ func (b *Books) Items() string {
 		return "samples"
 	}
 	return b.Signal
+}
+
+// amount says how much is waiting, as the subject of a sentence with its verb.
+func (b *Books) amount() string {
+	if b.Waiting == 1 {
+		return "1 " + strings.TrimSuffix(b.Items(), "s") + " is"
+	}
+	return fmt.Sprintf("%d %s are", b.Waiting, b.Items())
 }
 
 // Complete reports whether everything has arrived.
@@ -247,12 +256,20 @@ func (o *Outlet) failed(err error) {
 	}
 	o.mu.Unlock()
 	if first { // before a Flush, which a refusal ends, returns and says what is waiting
-		o.o.Notify(fmt.Sprintf("outlet %s: %v; nothing is lost: samples wait in the data directory and will be sent later", o.o.Name, err))
+		o.o.Notify(fmt.Sprintf("outlet %s: %v; nothing is lost: samples wait in the data directory and will be sent later%s", o.o.Name, err, ifRefused(refused)))
 	}
 	o.mu.Lock()
 	o.refused = refused
 	o.mu.Unlock()
 	o.update(func(s *state) { s.Errors++; s.LastError, s.LastErrorAt = err.Error(), time.Now().UTC() })
+}
+
+// ifRefused says what people should know who are about to correct an address.
+func ifRefused(refused bool) string {
+	if refused {
+		return ", to this address; another address gets what is measured from then on"
+	}
+	return ""
 }
 
 // maxReasons bounds how many reasons are told apart.

@@ -16,7 +16,8 @@ import (
 // metricsEvery is how often the books are written to the store while a run lasts.
 const metricsEvery = 10 * time.Second
 
-// briefly is how long Flush waits at least for the little that comes after Settle, even where that has used up the time.
+// briefly is how long Flush waits at least for the little that comes after Settle, even where that has used up the time. It
+// is kept out of what Settle may take.
 const briefly = 2 * time.Second
 
 // SetOptions describe a Set. All but Queues, Within and Notify are needed if there are outlets.
@@ -138,7 +139,7 @@ func (s *Set) Settle(ctx context.Context) []Books {
 	if s == nil || len(s.lanes) == 0 {
 		return nil
 	}
-	s.flush(ctx, time.Now(), s.o.Within)
+	s.flush(ctx, time.Now(), max(s.o.Within-briefly, s.o.Within/2))
 	return s.account()
 }
 
@@ -150,7 +151,7 @@ func (s *Set) Flush(ctx context.Context) []Books {
 		return nil
 	}
 	s.mu.Lock()
-	within := max(s.o.Within-s.waited, min(s.o.Within, briefly))
+	within := s.o.Within - s.waited
 	s.running, s.waited = false, 0
 	s.write(ctx, true)
 	until := s.last
@@ -159,7 +160,7 @@ func (s *Set) Flush(ctx context.Context) []Books {
 	books := s.account()
 	for _, b := range books {
 		if b.Waiting > 0 && b.Signal == "" {
-			s.o.Notify(fmt.Sprintf("outlet %s: %d samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them", b.Outlet, b.Waiting))
+			s.o.Notify(fmt.Sprintf("outlet %s: %s waiting in the data directory; the next tidegauge run or serve with this outlet sends them", b.Outlet, b.amount()))
 		}
 	}
 	return books
@@ -170,14 +171,19 @@ func (s *Set) flush(ctx context.Context, until time.Time, within time.Duration) 
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	begun := time.Now()
-	patience := time.AfterFunc(2*time.Second, func() {
-		for _, b := range s.Books() {
-			if b.Waiting > 0 {
-				s.o.Notify(fmt.Sprintf("outlet %s: %d %s are still to be sent; waiting %v at most", b.Outlet, b.Waiting, b.Items(), within))
+	s.mu.Lock()
+	first := s.running
+	s.mu.Unlock()
+	if first { // once a run
+		patience := time.AfterFunc(2*time.Second, func() {
+			for _, b := range s.Books() {
+				if b.Waiting > 0 {
+					s.o.Notify(fmt.Sprintf("outlet %s: %s still to be sent; waiting %v at most", b.Outlet, b.amount(), s.o.Within))
+				}
 			}
-		}
-	})
-	defer patience.Stop()
+		})
+		defer patience.Stop()
+	}
 	var flushing sync.WaitGroup
 	for _, lane := range s.lanes {
 		flushing.Go(func() { lane.Flush(ctx, until) })
