@@ -158,7 +158,8 @@ func TestTracesEndToEnd(t *testing.T) {
 			}
 		}
 	}
-	if counts["/first"] != counts["iteration"] || counts["/second"] != counts["iteration"] || counts["iteration"] == 0 || counts["/own"] != 0 {
+	// A second request that was cut with the run has no span.
+	if counts["/first"] != counts["iteration"] || counts["/second"] > counts["iteration"] || counts["/second"] == 0 || counts["iteration"] == 0 || counts["/own"] != 0 {
 		t.Errorf("spans %v", counts)
 	}
 	for _, b := range r.Outlets {

@@ -75,7 +75,7 @@ func (p *Plans) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("watching the plans in %s: %w", p.dir, err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }() // nothing is lost with it
 	if err := w.Add(p.dir); err != nil {
 		return fmt.Errorf("watching the plans in %s: %w", p.dir, err)
 	}
@@ -94,7 +94,7 @@ func (p *Plans) Run(ctx context.Context) error {
 				return nil
 			}
 			quiet.Reset(settle)
-		case <-w.Errors: // events may be missing
+		case _ = <-w.Errors: // events may be missing, whatever it says
 			quiet.Reset(settle)
 		case <-quiet.C:
 			if err := p.Reload(); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -411,7 +411,7 @@ func (q *Queue) Stop(id, by string) error {
 	return err
 }
 
-// SetRate, SetUsers, Pause and Resume change the load of a job that runs; see experiment.Control. The ceilings hold here too.
+// SetRate changes the load of a job that runs, as SetUsers, Pause and Resume do; see experiment.Control. The ceilings hold here too.
 func (q *Queue) SetRate(id, by string, rate float64) error {
 	return q.change(id, func(j *job, l *Limits) error {
 		if l.Rate > 0 && rate > l.Rate {

@@ -320,12 +320,12 @@ func TestPermit(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		for _, a := range strings.Fields(tt.ok) {
+		for a := range strings.FieldsSeq(tt.ok) {
 			if err := l.Permit(a); err != nil {
 				t.Errorf("%q: %v", tt.hosts, err)
 			}
 		}
-		for _, a := range strings.Fields(tt.not) {
+		for a := range strings.FieldsSeq(tt.not) {
 			if err := l.Permit(a); !errors.Is(err, ErrLimit) {
 				t.Errorf("%q: %s was permitted", tt.hosts, a)
 			}
