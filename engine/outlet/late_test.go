@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,9 +87,9 @@ func TestLateSamplesAreSent(t *testing.T) {
 func TestLateSamplesOfAProcessThatEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()
-		away := false
+		var away atomic.Bool
 		r := receiver{answer: func(int, []Sample) error {
-			if away {
+			if away.Load() {
 				return errors.New("connection refused")
 			}
 			return nil
@@ -96,7 +97,7 @@ func TestLateSamplesOfAProcessThatEnded(t *testing.T) {
 		s, o := openTail(t, dir, Options{Writer: &r})
 		during(t, o, func() {
 			slow(t, s, 22)
-			away = true
+			away.Store(true)
 			synctest.Wait()
 			slow(t, s, 7) // one late, behind the cursor
 			if b := o.Books(); !b.Balanced || b.Waiting == 0 || b.Lost != 0 {
@@ -110,7 +111,7 @@ func TestLateSamplesOfAProcessThatEnded(t *testing.T) {
 		if text, err := os.ReadFile(o.o.File); err != nil || json.Unmarshal(text, &kept) != nil || kept.Late == 0 {
 			t.Fatalf("the file does not say that late samples wait: %s, %v", text, err)
 		}
-		away = false
+		away.Store(false)
 		_, o = openTail(t, dir, Options{Writer: &r})
 		during(t, o, func() {
 			o.Flush(t.Context(), time.Now())
