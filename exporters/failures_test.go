@@ -148,7 +148,7 @@ func wanted(key string) bool { return !strings.Contains(key, refuses) }
 // What all failures that are not losses end with, and how they go on.
 const (
 	kept      = "; nothing is lost: samples wait in the data directory and will be sent later"
-	elsewhere = ", to this address; another address gets what is measured from then on"
+	elsewhere = ", to this host and path; another gets what is measured from then on"
 	waits     = "N samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them"
 	resumed   = "answers again after D; N samples are waiting to be sent"
 	oneMinus  = "samples are lost: "

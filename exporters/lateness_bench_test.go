@@ -79,22 +79,6 @@ func BenchmarkStores(b *testing.B) {
 	}
 }
 
-// TestAHealthyOutletCostsLittle: a run with an outlet that sends takes less than twice the processor time, per request, of one
-// without. That it looks at the store once a second only is for the outlet's own tests: a store as small as this one hides it.
-func TestAHealthyOutletCostsLittle(t *testing.T) { // alone: the processor time is that of the process
-	p := latenessOfPlan(t, 300)
-	none, healthy := &endpointOf{name: "none"}, healthyStore(t)
-	without, with := costOf(t, p, none), costOf(t, p, healthy)
-	if without.requests < 1000 || with.requests < 1000 {
-		t.Fatalf("%d and %d requests: these are no runs", without.requests, with.requests)
-	}
-	t.Logf("processor time: %.2f s with an outlet, %.2f s without", with.processor, without.processor)
-	if with.processor/float64(with.requests) > 2*without.processor/float64(without.requests) {
-		t.Errorf("%.2f s of processor time with an outlet, %.2f s without, for %d and %d requests; want less than twice as much",
-			with.processor, without.processor, with.requests, without.requests)
-	}
-}
-
 func latenessOfPlan(t testing.TB, rate int) *plan.Plan {
 	t.Helper()
 	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

@@ -267,7 +267,7 @@ func (o *Outlet) failed(err error) {
 // ifRefused says what people should know who are about to correct an address.
 func ifRefused(refused bool) string {
 	if refused {
-		return ", to this address; another address gets what is measured from then on"
+		return ", to this host and path; another gets what is measured from then on"
 	}
 	return ""
 }
