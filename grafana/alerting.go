@@ -83,12 +83,13 @@ func alertOf(r *rule.Rule, n int) (alertRule, error) {
 	if !ok {
 		return alertRule{}, fmt.Errorf("the alert %s compares by %s, which Grafana's thresholds do not have: use > or <", r.Alert, r.Op)
 	}
-	title := r.Alert
+	titles := []string{r.Alert}
 	for _, name := range []string{rule.LabelSource, "signal"} {
 		if of := r.Labels[name]; of != "" {
-			title += " (" + of + ")"
+			titles = append(titles, "("+of+")")
 		}
 	}
+	title := strings.Join(titles, " ")
 	lasting := rule.Duration(r.For)
 	if lasting == "" {
 		lasting = "0s"

@@ -136,11 +136,19 @@ func (d *daemon) request(method, path, body string, edit func(*http.Request)) *h
 	return resp
 }
 
+// closeBody ends an answer.
+func closeBody(t testing.TB, resp *http.Response) {
+	t.Helper()
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // ask makes a request, checks the answer against the description, and returns it.
 func (d *daemon) ask(operation, method, path, body string, status int) map[string]any {
 	d.t.Helper()
 	resp := d.request(method, path, body, nil)
-	defer resp.Body.Close()
+	defer closeBody(d.t, resp)
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		d.t.Fatal(err)
@@ -216,7 +224,7 @@ func TestEveryOperation(t *testing.T) {
 	d.ask("stop", "POST", base+"/jobs/none/stop", "", 404)
 
 	events := d.request("GET", path+"/events", "", nil)
-	defer events.Body.Close()
+	defer closeBody(t, events)
 	stream := bufio.NewScanner(events.Body)
 	next := func(want func(queue.Status) bool) queue.Status {
 		t.Helper()
@@ -293,7 +301,7 @@ func TestRoles(t *testing.T) {
 						r.Header.Set("Authorization", "Bearer "+tokens[role])
 					}
 				})
-				resp.Body.Close()
+				closeBody(t, resp)
 				got, need := resp.StatusCode, needs[op.Description]
 				switch {
 				case need == Nobody:
@@ -306,7 +314,7 @@ func TestRoles(t *testing.T) {
 	}
 	for _, header := range []string{"Bearer wrong", "Basic dTpw", "token-of-admin", "Bearer "} {
 		resp := d.request("GET", base+"/status", "", func(r *http.Request) { r.Header.Set("Authorization", header) })
-		resp.Body.Close()
+		closeBody(t, resp)
 		if resp.StatusCode != 401 {
 			t.Errorf("%q: %d", header, resp.StatusCode)
 		}
@@ -322,13 +330,13 @@ func TestCrossSite(t *testing.T) {
 		"by a rebound name":       func(r *http.Request) { r.Host = "evil.example:9777" },
 	} {
 		resp := d.request("POST", base+"/jobs", `{"plan":"shop"}`, edit)
-		resp.Body.Close()
+		closeBody(t, resp)
 		if resp.StatusCode != 403 {
 			t.Errorf("%s: %d, want 403", name, resp.StatusCode)
 		}
 	}
 	beyond := &Guard{}
-	if p := problemOf(beyond.allows(httptest.NewRequest("GET", base+"/status", nil), Read)); p.Status != 403 {
+	if p := problemOf(beyond.allows(httptest.NewRequestWithContext(t.Context(), "GET", base+"/status", nil), Read)); p.Status != 403 {
 		t.Errorf("reachable from elsewhere without tokens: %d", p.Status)
 	}
 	for listen, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, ":1": false, "0.0.0.0:1": false, "10.0.0.1:1": false, "x": false} {
@@ -357,7 +365,7 @@ func FuzzStart(f *testing.F) {
 		h := New(Options{Queue: queue.New(queue.Options{Plans: p}), Plans: p, Guard: &Guard{Loopback: true}})
 		for _, path := range []string{"/jobs", "/jobs/x/load"} {
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest("POST", base+path, bytes.NewReader(body)))
+			h.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "POST", base+path, bytes.NewReader(body)))
 			if !json.Valid(w.Body.Bytes()) || w.Code == 500 {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
 			}

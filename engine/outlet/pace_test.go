@@ -81,7 +81,11 @@ func BenchmarkPass(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close()
+	defer func() {
+		if err := s.Close(); err != nil {
+			b.Error(err)
+		}
+	}()
 	const series, seconds = 1000, 600
 	from := time.Now().Add(-seconds * time.Second).Truncate(time.Second)
 	for second := range seconds {

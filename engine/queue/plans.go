@@ -94,8 +94,10 @@ func (p *Plans) Run(ctx context.Context) error {
 				return nil
 			}
 			quiet.Reset(settle)
-		case _ = <-w.Errors: // events may be missing, whatever it says
-			quiet.Reset(settle)
+		case err := <-w.Errors: // events may be missing
+			if err != nil {
+				quiet.Reset(settle)
+			}
 		case <-quiet.C:
 			if err := p.Reload(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
