@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"tidegauge/engine/catalog"
 	"tidegauge/engine/report"
 	"tidegauge/engine/store"
 )
@@ -94,7 +95,11 @@ func part(labels map[string]string, bucket string) map[string]string {
 func nothingLingers(t *testing.T, d *destinationTest, r *report.Report, lasting time.Duration) {
 	t.Helper()
 	var answer struct{ Data struct{ Result []any } }
-	query := fmt.Sprintf(`({run=%q, __name__!~"tidegauge_(verdict|objective|run_duration_seconds)"} unless tidegauge_event_time_seconds{kind="verdict"}) or {__name__=~"tidegauge_outlet_.*"}`, r.Run.ID)
+	answers := []string{"tidegauge_verdict", "tidegauge_objective", "tidegauge_run_duration_seconds", "tidegauge_figure_bound"}
+	for _, m := range catalog.Figures() {
+		answers = append(answers, m.PrometheusName())
+	}
+	query := fmt.Sprintf(`({run=%q, __name__!~%q} unless tidegauge_event_time_seconds{kind="verdict"}) or {__name__=~"tidegauge_outlet_.*"}`, r.Run.ID, strings.Join(answers, "|"))
 	decode(t, d.server.get("/api/v1/query", url.Values{"query": {query}}), &answer)
 	if len(answer.Data.Result) > 0 {
 		t.Errorf("series linger after the run: %v", answer.Data.Result)
