@@ -26,10 +26,10 @@ func TestSlowScrapeArrives(t *testing.T) {
 	}))
 	t.Cleanup(slow.Close)
 	l.more = fmt.Sprintf("scrape: [{job_name: slow, scrape_interval: 9s, scrape_timeout: 8s, static_configs: [{targets: [%q]}]}]\n", slow.Listener.Addr())
-	r := l.run(7*time.Second, nil)
+	r := l.run(10*time.Second, nil)
 	complete(t, r.Outlets)
 	prometheusHolds(t, prometheus, l)
-	if len(r.Servers) != 1 || r.Servers[0].Up < 2 {
+	if len(r.Servers) != 1 || r.Servers[0].Up < 1 { // when in its interval a target is scraped is a matter of its address
 		t.Errorf("the slow server was not scraped: %+v", r.Servers)
 	}
 }
