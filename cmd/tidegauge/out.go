@@ -58,5 +58,14 @@ func (f *outFlags) add(c *console, a *app.Config) error {
 	}
 	a.OutletsWait, a.Getenv = time.Duration(f.wait), c.getenv
 	a.Notify = func(text string) { fmt.Fprintln(c.err, "tidegauge: "+text) }
+	if a.Daemon != nil {
+		a.Notify = func(text string) {
+			if warning, ok := strings.CutPrefix(text, "WARNING: "); ok {
+				a.Logger.Warn(warning)
+			} else {
+				a.Logger.Info(text)
+			}
+		}
+	}
 	return nil
 }

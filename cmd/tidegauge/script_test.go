@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the command as a user would, against servers on loopback that behave and that do not:
 //
-//	$OK       answers 200 {"status":"ok"}; /slow and /slow/ after the client has gone; /missing/ 404; POST / 201
+//	$OK       (its host and port: $OK_HOST) answers 200 {"status":"ok"}; /slow and /slow/ after the client has gone; /missing/ 404; POST / 201
 //	$REFUSED  a port on which nothing listens
 //	$GARBAGE  answers with something that is not HTTP
 //	$ENDLESS  answers with a body that never ends
@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 	t.Cleanup(ok.Close)
 	env := map[string]string{
 		"OK":      ok.URL,
+		"OK_HOST": strings.TrimPrefix(ok.URL, "http://"),
 		"REFUSED": "http://" + unusedAddress(t),
 		"GARBAGE": rawServer(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.2p1\r\n") }),
 		"ENDLESS": rawServer(t, func(c net.Conn) {

@@ -16,13 +16,13 @@ import (
 	"time"
 
 	"tidegauge/engine/document"
+	"tidegauge/engine/experiment"
 	"tidegauge/engine/history"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/queue"
 	"tidegauge/engine/run"
-
-	"tidegauge/engine/experiment"
+	"tidegauge/engine/scrape"
 )
 
 //go:embed openapi.json
@@ -40,6 +40,7 @@ type Options struct {
 	Plans   *queue.Plans
 	History *history.History
 	Outlets func() []outlet.Books
+	Targets func() []scrape.State // of what is scraped always
 	Version string
 	Guard   *Guard
 	Audit   *Audit
@@ -94,6 +95,7 @@ func New(o Options) http.Handler {
 	handle("GET /tidegauge/v1/runs/{run}/report", Read, a.report)
 	handle("GET /tidegauge/v1/runs/{run}/summary", Read, a.summary)
 	handle("GET /tidegauge/v1/outlets", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Outlets()) })
+	handle("GET /tidegauge/v1/targets", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Targets()) })
 	mux.HandleFunc("/tidegauge/", func(w http.ResponseWriter, r *http.Request) {
 		problem(w, &Problem{Status: http.StatusNotFound, Title: "Not found", Detail: "there is no " + r.Method + " " + r.URL.Path + "; see /tidegauge/v1/openapi.json"})
 	})

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.uber.org/goleak"
@@ -24,6 +25,7 @@ import (
 	"tidegauge/engine/plan"
 	"tidegauge/engine/queue"
 	"tidegauge/engine/report"
+	"tidegauge/engine/scrape"
 	"tidegauge/engine/verdict"
 )
 
@@ -100,7 +102,9 @@ func newDaemon(t *testing.T) *daemon {
 	}
 	ending := make(chan struct{})
 	s := httptest.NewServer(d.guard.Protect(New(Options{
-		Queue: q, Plans: p, History: h, Outlets: func() []outlet.Books { return nil }, Version: "test", Guard: d.guard, Audit: audit, Ending: ending,
+		Queue: q, Plans: p, History: h, Outlets: func() []outlet.Books { return nil }, Targets: func() []scrape.State {
+			return []scrape.State{{Job: "node", Instance: "a:9100", Since: time.Now(), LastError: "refused"}}
+		}, Version: "test", Guard: d.guard, Audit: audit, Ending: ending,
 	})))
 	d.url = s.URL
 	ctx, cancel := context.WithCancel(context.Background())
@@ -205,6 +209,7 @@ func TestEveryOperation(t *testing.T) {
 	d.ask("getPlan", "GET", base+"/plans/..%2Fshop", "", 404)
 	d.ask("listSchedules", "GET", base+"/schedules", "", 200)
 	d.ask("listOutlets", "GET", base+"/outlets", "", 200)
+	d.ask("listTargets", "GET", base+"/targets", "", 200)
 
 	for body, status := range map[string]int{
 		"": 400, "{": 400, `{"plan":"shop"} {}`: 400, `{"plan":"shop","typo":1}`: 400, `{"plan":7}`: 400,

@@ -80,6 +80,7 @@ const (
 	OutletAge         = "tidegauge.outlet.age"
 	OutletRetries     = "tidegauge.outlet.retries"
 	OutletErrors      = "tidegauge.outlet.errors"
+	ScrapeUp          = "tidegauge.scrape.up"
 )
 
 // The names of the metrics of the load generator itself: of the semantic conventions where they have one that is also a good name
@@ -126,6 +127,8 @@ const (
 	LabelBound      = "bound"
 	LabelOutlet     = "outlet"
 	LabelSignal     = "signal"
+	LabelScrapeJob  = "scrape_job"
+	LabelTarget     = "target"
 	LabelOverflow   = "otel.metric.overflow" // OpenTelemetry's metrics SDK specification
 	LabelDirection  = "network.io.direction" // semantic conventions
 	LabelHTTPMethod = "http.request.method"  // semantic conventions
@@ -140,7 +143,7 @@ const (
 // CommonLabels returns the labels that every metric has.
 func CommonLabels() []string { return []string{LabelRun, LabelPlan, LabelTest} }
 
-// All returns every metric of a run, in the order of the documentation. Outlets returns those that belong to no run.
+// All returns every metric of a run, in the order of the documentation. Outlets and Scrapes return those that belong to no run.
 func All() []Metric {
 	request := []string{LabelClass, LabelRequest, LabelMethod}
 	with := func(more ...string) []string { return slices.Concat(request, more, []string{LabelOverflow}) }
@@ -229,9 +232,19 @@ func Outlets() []Metric {
 	}
 }
 
+// Scrapes returns the metrics of what is scraped always. They are at /metrics alone: a store has Prometheus's own for each scrape.
+func Scrapes() []Metric {
+	return []Metric{
+		{ScrapeUp, Gauge, "", "Whether the last scrape of a target that is scraped always succeeded: 1 it did, 0 it failed.", []string{LabelScrapeJob, LabelTarget}},
+	}
+}
+
+// everything returns all metrics there are.
+func everything() []Metric { return slices.Concat(All(), Outlets(), Scrapes()) }
+
 // Lookup returns the metric of that OpenTelemetry name.
 func Lookup(name string) (Metric, bool) {
-	all := append(All(), Outlets()...)
+	all := everything()
 	i := slices.IndexFunc(all, func(m Metric) bool { return m.Name == name })
 	if i < 0 {
 		return Metric{}, false

@@ -72,8 +72,9 @@ func TestPrometheusName(t *testing.T) {
 		OutletAge:             "tidegauge_outlet_age_seconds",
 		OutletRetries:         "tidegauge_outlet_retries_total",
 		OutletErrors:          "tidegauge_outlet_errors_total",
+		ScrapeUp:              "tidegauge_scrape_up",
 	}
-	all := append(All(), Outlets()...)
+	all := everything()
 	if len(all) != len(want) {
 		t.Errorf("%d metrics, want %d", len(all), len(want))
 	}
@@ -95,7 +96,7 @@ func TestPrometheusUnit(t *testing.T) {
 func TestEntriesAreWellFormed(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z]+([._][a-z]+)*$`)
 	seen := map[string]bool{}
-	for _, m := range append(All(), Outlets()...) {
+	for _, m := range everything() {
 		if !name.MatchString(m.Name) || seen[m.Name] {
 			t.Errorf("name %q is malformed or there twice", m.Name)
 		}
@@ -145,9 +146,12 @@ func TestReference(t *testing.T) {
 	fmt.Fprintf(&b, "Every metric has the labels `%s` and the labels of the plan. ", strings.Join(CommonLabels(), "`, `"))
 	b.WriteString("A store fed by Prometheus adds `job` (`tidegauge`) and `instance`.\nCounters and histograms count since the start of the run.\n")
 	fmt.Fprintf(&b, "\nRequests beyond the plan's `max_series` are summed in series with `request=\"(other)\"` and `%s=\"true\"` (PromQL: `otel_metric_overflow`), without `method`; their checks have `check=\"(other)\"`.\n", LabelOverflow)
-	for i, m := range append(All(), Outlets()...) {
-		if i == len(All()) {
+	for i, m := range everything() {
+		switch i {
+		case len(All()):
 			b.WriteString("\n# Outlets\n\nMetrics of the way to other stores. They have none of the labels of a run, and count on from one process to the next.\n")
+		case len(All()) + len(Outlets()):
+			b.WriteString("\n# What is scraped always\n\nAt `/metrics` alone: in a store `up{job, instance}` of Prometheus says the same, of what a plan scrapes too.\n")
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", m.Name, m.Help)
 		kind := string(m.Kind)

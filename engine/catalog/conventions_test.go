@@ -49,7 +49,7 @@ func problems(m *Metric) (list []string) {
 }
 
 func TestNamesPassOpenTelemetrysConventions(t *testing.T) {
-	all := append(All(), Outlets()...)
+	all := everything()
 	names := map[string]bool{}
 	for _, m := range all {
 		for _, p := range problems(&m) {

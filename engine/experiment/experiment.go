@@ -53,14 +53,15 @@ var ErrPlan = errors.New("the plan cannot be run")
 // Lab is where experiments take place: the store and the history they are kept in. Its fields are not changed while an
 // experiment runs. One experiment at a time.
 type Lab struct {
-	Store   *store.Store
-	History *history.History
-	Version string      // of tidegauge
-	Outlets *outlet.Set // to other stores; running, with the queues that follow. nil: there are none
-	Spans   []*outlet.Queue[trace.Span]
-	Events  []*outlet.Queue[event.Event]
-	Expose  func(telemetry.Gatherer) // given the metrics of each run as it starts; nil: nobody pulls
-	Logger  *slog.Logger             // of scraping and faults; default: discard
+	Store         *store.Store
+	History       *history.History
+	Version       string      // of tidegauge
+	Outlets       *outlet.Set // to other stores; running, with the queues that follow. nil: there are none
+	Spans         []*outlet.Queue[trace.Span]
+	Events        []*outlet.Queue[event.Event]
+	ScrapeChanged func(now, before scrape.State) // told of what plans scrape, as scrape.Options say; nil: nobody is told
+	Expose        func(telemetry.Gatherer)       // given the metrics of each run as it starts; nil: nobody pulls
+	Logger        *slog.Logger                   // of scraping and faults; default: discard
 
 	// FaultDir is where the journal of faults is kept, for the next start after a process that was killed; see fault.Restore.
 	// AllowedHooks are the commands and URLs that plans may break things with. Empty: none.
@@ -340,7 +341,7 @@ func (e *experiment) prepareScrape() (err error) {
 	}
 	e.scraper, err = scrape.New(scrape.Options{
 		Jobs: jobs, Locals: locals, Dir: e.o.Plan.Scrape.Dir, Labels: e.o.Plan.Labels, Store: e.lab.Store, Logger: e.lab.Logger,
-		Rules: scrape.Rules{Listen: e.lab.Listen},
+		Rules: scrape.Rules{Listen: e.lab.Listen}, Changed: e.lab.ScrapeChanged,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPlan, err)

@@ -77,6 +77,9 @@ func TestReload(t *testing.T) {
 		t.Errorf("the job that is gone was scraped %d times more", n-before)
 	}
 
+	for len(gone.heard) > 0 {
+		<-gone.heard
+	}
 	reload(job("kept", kept) + job("gone", gone))
 	gone.scraped(t, 3) // the third is asked for when the first is written
 	if up := query(t, to, `up`, time.Now(), "job", "env"); up["gone a"] != 1 || up["kept a"] != 1 || up["node a"] != 1 || len(up) != 3 {
@@ -115,7 +118,7 @@ func TestReloadNotRunning(t *testing.T) {
 
 // Targets that come and go for months do not add up: those that went first are forgotten, none that is still there.
 func TestTallyIsBounded(t *testing.T) {
-	tally := newTally(openStore(t))
+	tally := newTally(openStore(t), &locals{}, nil)
 	at := time.Now()
 	scraped := func(i int, stale bool) {
 		t.Helper()
@@ -143,7 +146,7 @@ func TestTallyIsBounded(t *testing.T) {
 		scraped(i, false)
 		scraped(i, true)
 	}
-	all := tally.targets(nil, nil, &locals{})
+	all := tally.targets(nil, nil)
 	if len(all) != mostTargets {
 		t.Errorf("%d targets are remembered, want %d", len(all), mostTargets)
 	}

@@ -44,6 +44,10 @@ type Options struct {
 	Store  *store.Store
 	Logger *slog.Logger // default: discard
 	Rules  Rules
+	// Changed is told, once each time, that a target is down, and that one is up again, with what it was before: the zero State
+	// if it was nothing yet. It may be called from several goroutines at once and must return soon, since the next scrape of
+	// the target waits; nil: nobody is told.
+	Changed func(now, before State)
 }
 
 // Scraper scrapes the targets of some jobs, while a run lasts or always. It runs once.
@@ -63,7 +67,7 @@ func New(o Options) (*Scraper, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Scraper{logger: o.Logger}
+	s := &Scraper{logger: newQuiet(o.Logger)}
 	s.locals = newLocals(slices.Clone(o.Locals))
 	jobs, err := o.jobs(&s.locals)
 	if err != nil {
@@ -77,7 +81,7 @@ func New(o Options) (*Scraper, error) {
 	loaded := *empty
 	loaded.ScrapeConfigs = jobs
 	s.options, s.reload = o, make(chan reload)
-	s.tally, s.loaded, s.empty = newTally(o.Store), &loaded, empty
+	s.tally, s.loaded, s.empty = newTally(o.Store, &s.locals, o.Changed), &loaded, empty
 	return s, nil
 }
 
@@ -181,7 +185,7 @@ func (s *Scraper) Run(ctx context.Context) error {
 	running.Go(func() { forward(finding, finder.SyncCh(), updates) })
 	running.Go(func() { _ = manager.Run(updates) }) // it has no error
 	s.follow(ctx, manager, finder)
-	s.targets = s.tally.targets(manager.TargetsActive(), s.loaded.ScrapeConfigs, &s.locals)
+	s.targets = s.tally.targets(manager.TargetsActive(), s.loaded.ScrapeConfigs)
 	// Without jobs every loop ends, with its last scrape, and no late discovery can begin another.
 	err = manager.ApplyConfig(s.empty)
 	s.targets = s.tally.counted(s.targets)
@@ -255,3 +259,7 @@ func forward(ctx context.Context, from <-chan map[string][]*targetgroup.Group, t
 // Targets returns what became of each target, after Run: sorted by job and instance. A job that found no target has one
 // entry without an instance. Of more than 1,000 targets, those that went first are left out.
 func (s *Scraper) Targets() []Target { return s.targets }
+
+// States returns how the targets are that are scraped now: sorted by job and instance, without those that were not scraped
+// yet. It may be called at any time.
+func (s *Scraper) States() []State { return s.tally.states() }

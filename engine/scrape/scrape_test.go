@@ -104,6 +104,11 @@ func during(t testing.TB, o Options, do func()) []Target {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return run(t, s, do)
+}
+
+func run(t testing.TB, s *Scraper, do func()) []Target {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan error, 1)
@@ -186,18 +191,60 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// shown sees that a scraper shows whether its only target is up.
+func shown(t testing.TB, s *Scraper, instance string, up float64) {
+	t.Helper()
+	families, err := s.Gather()
+	if err != nil || len(families) != 1 || len(families[0].Metric) != 1 {
+		t.Fatalf("Gather: %v, %v", families, err)
+	}
+	m := families[0].Metric[0]
+	if got := m.Gauge.GetValue(); got != up || m.Label[0].GetValue() != "shop" || m.Label[1].GetValue() != instance {
+		t.Errorf("at /metrics it is %v", m)
+	}
+}
+
 // A server that goes down and comes back: up says so, its series end and begin again.
 func TestDownAndBack(t *testing.T) {
 	server, to := newServer(t, false), openStore(t)
 	jobs := fmt.Appendf(nil, "- {job_name: shop, scrape_interval: 30ms, static_configs: [{targets: [%q]}]}", server.address())
-	targets := during(t, Options{Jobs: jobs, Store: to}, func() {
+	changes := make(chan [2]State, 100)
+	change := func(what string) (now, before State) {
+		t.Helper()
+		select {
+		case c := <-changes:
+			return c[0], c[1]
+		case <-time.After(30 * time.Second):
+			t.Fatal(what + ": nobody is told")
+			panic("unreachable")
+		}
+	}
+	s, err := New(Options{Jobs: jobs, Store: to, Changed: func(now, before State) { changes <- [2]State{now, before} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	targets := run(t, s, func() {
 		server.scraped(t, 3)
 		server.down.Store(true)
 		server.scraped(t, 4)
+		if now, before := change("down"); now.Up || !before.Up || !now.Since.After(before.Since) || !strings.Contains(now.LastError, "503") || now.URL != server.URL+"/metrics" {
+			t.Errorf("when it is down, it is %+v, and was %+v", now, before)
+		}
+		shown(t, s, server.address(), 0)
 		server.down.Store(false)
 		server.scraped(t, 3)
+		if now, before := change("up"); !now.Up || before.Up || now.LastError != "" || now.Job != "shop" || now.Instance != server.address() {
+			t.Errorf("when it is up again, it is %+v, and was %+v", now, before)
+		}
+		shown(t, s, server.address(), 1)
 	})
-	if one := targets[0]; one.Up >= one.Scrapes || one.Scrapes-one.Up > 5 || one.Scrapes-one.Up < 3 {
+	if len(changes) != 0 {
+		t.Errorf("told once more: %+v", <-changes)
+	}
+	if left := s.States(); len(left) != 0 {
+		t.Errorf("after the end there are still %+v", left)
+	}
+	if one := targets[0]; one.Up >= one.Scrapes || one.Scrapes-one.Up < 3 {
 		t.Errorf("of %d scrapes %d succeeded", one.Scrapes, one.Up)
 	}
 	if got := query(t, to, "min_over_time(up[1m])", time.Now()); got[""] != 0 {

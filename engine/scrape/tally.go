@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,16 @@ type Target struct {
 	labels string
 }
 
+// State is how a target is that is scraped now.
+type State struct {
+	Job       string    `json:"job"`
+	Instance  string    `json:"instance"`
+	URL       string    `json:"url,omitempty"` // empty: it is a Local
+	Up        bool      `json:"up"`            // the last scrape succeeded
+	Since     time.Time `json:"since"`         // of the first scrape that went as the last one did, in a row
+	LastError string    `json:"last_error,omitempty"`
+}
+
 // mostTargets is how many targets a tally remembers: more only while more are scraped. Where targets come and go for months,
 // those that are gone must not add up.
 const mostTargets = 1000
@@ -38,7 +49,9 @@ const mostTargets = 1000
 // tally writes what is scraped to the store, by a writer of its own for each target, and counts scrapes by the series that
 // Prometheus writes about each of them: up and scrape_samples_scraped.
 type tally struct {
-	store *store.Store
+	store   *store.Store
+	own     *locals
+	changed func(now, before State)
 
 	mu    sync.Mutex
 	count map[string]*entry // by the target's labels
@@ -51,14 +64,21 @@ type entry struct {
 	public labels.Labels
 	writer *store.Writer // nil: its series were ended
 	turn   uint64        // of its last scrape
+	state  State         // zero: it was not scraped yet
 }
 
-func newTally(to *store.Store) *tally { return &tally{store: to, count: map[string]*entry{}} }
+// gone reports whether a target is not scraped any more.
+func (e *entry) gone() bool { return e.turn > 0 && (e.writer == nil || e.writer.Live() == 0) }
+
+func newTally(to *store.Store, own *locals, changed func(now, before State)) *tally {
+	return &tally{store: to, own: own, changed: changed, count: map[string]*entry{}}
+}
 
 // AppenderV2 implements storage.AppendableV2. The context is that of a target.
 func (t *tally) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	public := labels.EmptyLabels()
-	if target, ok := scrape.TargetFromContext(ctx); ok {
+	target, ok := scrape.TargetFromContext(ctx)
+	if ok {
 		public = publicLabels(target)
 	}
 	t.mu.Lock()
@@ -68,7 +88,7 @@ func (t *tally) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	}
 	writer := e.writer
 	t.mu.Unlock()
-	return &tallyAppender{AppenderV2: writer.AppenderV2(ctx), tally: t, entry: e}
+	return &tallyAppender{AppenderV2: writer.AppenderV2(ctx), tally: t, entry: e, target: target}
 }
 
 func publicLabels(t *scrape.Target) labels.Labels {
@@ -77,14 +97,16 @@ func publicLabels(t *scrape.Target) labels.Labels {
 
 type tallyAppender struct {
 	storage.AppenderV2
-	tally *tally
-	entry *entry
-	notes []note
+	tally  *tally
+	entry  *entry
+	target *scrape.Target // nil: unknown
+	notes  []note
 }
 
 type note struct {
 	up    bool
 	value float64
+	at    int64 // ms
 }
 
 func (a *tallyAppender) Append(ref storage.SeriesRef, l labels.Labels, st, ts int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, o storage.AppendV2Options) (storage.SeriesRef, error) {
@@ -92,7 +114,7 @@ func (a *tallyAppender) Append(ref storage.SeriesRef, l labels.Labels, st, ts in
 		name := l.Get(model.MetricNameLabel)
 		// What a target itself calls up, as a Prometheus does, has other labels.
 		if up := name == "up"; (up || name == "scrape_samples_scraped") && labels.Equal(labels.NewBuilder(l).Del(model.MetricNameLabel).Labels(), a.entry.public) {
-			a.notes = append(a.notes, note{up, v})
+			a.notes = append(a.notes, note{up, v, ts})
 		}
 	}
 	return a.AppenderV2.Append(ref, l, st, ts, v, h, fh, o)
@@ -102,22 +124,70 @@ func (a *tallyAppender) Commit() error {
 	if err := a.AppenderV2.Commit(); err != nil {
 		return err
 	}
+	var now, before State
+	url, why := a.tally.described(a.target)
+	tell := false
 	a.tally.mu.Lock()
-	defer a.tally.mu.Unlock()
 	for _, n := range a.notes {
-		target := a.entry
+		e := a.entry
 		if !n.up {
-			target.Samples = max(target.Samples, int(n.value))
+			e.Samples = max(e.Samples, int(n.value))
 			continue
 		}
 		a.tally.turn++
-		target.turn = a.tally.turn
-		target.Scrapes++
-		if n.value == 1 {
-			target.Up++
+		e.turn = a.tally.turn
+		e.Scrapes++
+		up := n.value == 1
+		if up {
+			e.Up++
+			why = ""
 		}
+		before = e.state
+		first := before.Since.IsZero()
+		if first || e.state.Up != up {
+			tell = !up || !first
+			e.state = State{Job: e.Job, Instance: e.Instance, Up: up, Since: time.UnixMilli(n.at).UTC()}
+		}
+		e.state.URL, e.state.LastError = url, why
+		now = e.state
+	}
+	a.tally.mu.Unlock()
+	if tell && a.tally.changed != nil {
+		a.tally.changed(now, before)
 	}
 	return nil
+}
+
+// described returns the URL of a target, empty for one in this process, and why its last scrape failed, if it did.
+func (t *tally) described(target *scrape.Target) (url, why string) {
+	if target == nil {
+		return "", ""
+	}
+	err := target.LastError()
+	address := target.URL()
+	if local := t.own.byName[address.Hostname()]; local == nil {
+		url = address.Redacted()
+	} else if say := local.Err(); err != nil && say != nil { // says more than that the answer was an error
+		err = say
+	}
+	if err != nil {
+		why = err.Error()
+	}
+	return url, why
+}
+
+// states returns how the targets are that are scraped now, sorted by job and instance.
+func (t *tally) states() []State {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all := []State{}
+	for _, key := range slices.Sorted(maps.Keys(t.count)) {
+		if e := t.count[key]; !e.state.Since.IsZero() && !e.gone() {
+			all = append(all, e.state)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b State) int { return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Instance, b.Instance)) })
+	return all
 }
 
 // of returns the entry of the target with these labels. The caller holds mu.
@@ -136,8 +206,7 @@ func (t *tally) of(l labels.Labels) *entry {
 func (t *tally) forget() {
 	var oldest *entry
 	for _, e := range t.count {
-		gone := e.turn > 0 && (e.writer == nil || e.writer.Live() == 0)
-		if gone && (oldest == nil || e.turn < oldest.turn) {
+		if e.gone() && (oldest == nil || e.turn < oldest.turn) {
 			oldest = e
 		}
 	}
@@ -171,22 +240,14 @@ func (t *tally) end(ctx context.Context, still map[string][]*scrape.Target, at t
 }
 
 // targets returns the targets there are and those there were, and the jobs without any.
-func (t *tally) targets(active map[string][]*scrape.Target, jobs []*config.ScrapeConfig, own *locals) []Target {
+func (t *tally) targets(active map[string][]*scrape.Target, jobs []*config.ScrapeConfig) []Target {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var all []Target
 	for _, job := range jobs {
 		for _, a := range active[job.JobName] {
 			target := t.of(publicLabels(a))
-			err := a.LastError()
-			if local := own.byName[job.JobName]; local == nil {
-				target.URL = a.URL().Redacted()
-			} else if why := local.Err(); err != nil && why != nil { // says more than that the answer was an error
-				err = why
-			}
-			if err != nil {
-				target.LastError = err.Error()
-			}
+			target.URL, target.LastError = t.described(a)
 		}
 	}
 	seen := map[string]bool{}

@@ -121,7 +121,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 	if err == nil {
 		a.scraper, err = scrape.New(scrape.Options{
 			Jobs: c.Scrape.YAML(nil), Locals: ownTargets(c.Host), Dir: c.Scrape.Dir, Store: s, Logger: c.Logger,
-			Rules: scrape.Rules{Interval: scrape.AlwaysInterval, Listen: c.Listen},
+			Rules: scrape.Rules{Interval: scrape.AlwaysInterval, Listen: c.Listen}, Changed: a.tellOfTarget,
 		})
 	}
 	if err != nil {
@@ -133,14 +133,15 @@ func New(ctx context.Context, c Config) (*App, error) {
 	a.jobs.Store(&c.Scrape)
 	a.Lab = &experiment.Lab{
 		Always: a.Scraped, AlwaysHost: c.Host, Listen: c.Listen,
-		Store:   s,
-		History: a.History,
-		Version: c.Version,
-		Logger:  c.Logger,
-		Outlets: a.outlets.Set,
-		Spans:   a.outlets.Spans,
-		Events:  a.outlets.Events,
-		Expose:  func(g telemetry.Gatherer) { a.metrics.Store(&g) },
+		Store:         s,
+		History:       a.History,
+		Version:       c.Version,
+		Logger:        c.Logger,
+		Outlets:       a.outlets.Set,
+		Spans:         a.outlets.Spans,
+		Events:        a.outlets.Events,
+		ScrapeChanged: a.tellOfTarget,
+		Expose:        func(g telemetry.Gatherer) { a.metrics.Store(&g) },
 
 		FaultDir:     filepath.Join(c.DataDir, "faults"),
 		AllowedHooks: c.AllowedHooks,
@@ -223,6 +224,20 @@ func (a *App) Rescrape(ctx context.Context, jobs document.Jobs) error {
 	return nil
 }
 
+// tellOfTarget says that a target is down, or up again.
+func (a *App) tellOfTarget(now, before scrape.State) {
+	switch {
+	case a.config.Daemon == nil && now.Up:
+		a.config.Notify(fmt.Sprintf("scrape: %s of the job %s is up again, after %s", now.Instance, now.Job, now.Since.Sub(before.Since).Round(time.Second)))
+	case a.config.Daemon == nil:
+		a.config.Notify(fmt.Sprintf("scrape: %s of the job %s is down: %s", now.Instance, now.Job, now.LastError))
+	case now.Up:
+		a.config.Logger.Info("a target is up again", "job", now.Job, "instance", now.Instance, "after", now.Since.Sub(before.Since).Round(time.Second))
+	default:
+		a.config.Logger.Warn("a target is down", "job", now.Job, "instance", now.Instance, "error", now.LastError)
+	}
+}
+
 // Start scrapes, sends to the outlets, and serves HTTP, where an address was given.
 func (a *App) Start() {
 	scraping, endScrape := context.WithCancel(context.Background())
@@ -297,7 +312,7 @@ func (a *App) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", a.store.Handler())
 	mux.Handle("GET /metrics", telemetry.Handler(func() []telemetry.Gatherer {
-		all := []telemetry.Gatherer{a.outlets}
+		all := []telemetry.Gatherer{a.outlets, a.scraper}
 		if run := a.metrics.Load(); run != nil {
 			all = append(all, *run)
 		}
