@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tidegauge/engine/answer"
+	"tidegauge/engine/document"
 	"tidegauge/engine/host"
 	"tidegauge/engine/load"
 	"tidegauge/engine/plan"
@@ -87,6 +88,7 @@ func explain(c *console, p *plan.Plan, t *plan.Test, verbose bool) {
 	explainWarmUp(c, t)
 	explainDecide(c, &t.Decide)
 	explainFaults(c, t)
+	explainResources(c, p, t)
 	classes := t.Classes
 	if len(classes) == 0 {
 		for i := range p.Classes {
@@ -105,7 +107,7 @@ func explainSearch(c *console, t *plan.Test) {
 	if t.Shape.Model == plan.Open {
 		unit = "/s"
 	}
-	fmt.Fprintf(c.out, "  search for the highest load that meets the objectives, from %.4g%s to %.4g%s, within %.2g%%\n", s.From, unit, s.To, unit, 100*s.Width)
+	fmt.Fprintf(c.out, "  search for the highest load that meets the objectives, from %.4g to %.4g%s, within %.2g%%\n", s.From, s.To, unit, 100*s.Width)
 	fmt.Fprintf(c.out, "  trials of %v after a warm-up of %v, at most %d and those that confirm, each followed by a cool-down\n", s.Trial, s.WarmUp, s.Trials)
 	if t.Shape.Model == plan.Open {
 		fmt.Fprintf(c.out, "  open model: at most %.0f iterations, were all of the time spent at the highest load, by at most %s at once\n",
@@ -128,18 +130,20 @@ func explainShape(c *console, t *plan.Test, needs *load.Needs) {
 	case plan.Closed:
 		fmt.Fprintf(c.out, "  closed model: at most %s at once\n", plural(needs.PeakUsers, "user"))
 	}
-	unit := ""
+	unit := " users"
 	if t.Shape.Model == plan.Open {
 		unit = "/s"
 	}
-	for _, s := range t.Shape.Stages {
+	stages := t.Shape.Stages
+	for i, s := range stages {
 		switch {
+		case s.Over == 0 && i+1 < len(stages) && stages[i+1].Phase == s.Phase && stages[i+1].From == s.To: // the next says it
 		case s.Over == 0:
 			fmt.Fprintf(c.out, "  %-10s at once to %.4g%s\n", s.Phase, s.To, unit)
 		case s.From == s.To:
 			fmt.Fprintf(c.out, "  %-10s %.4g%s for %s\n", s.Phase, s.To, unit, clock(s.Over))
 		default:
-			fmt.Fprintf(c.out, "  %-10s %.4g%s to %.4g%s over %s\n", s.Phase, s.From, unit, s.To, unit, clock(s.Over))
+			fmt.Fprintf(c.out, "  %-10s %.4g to %.4g%s over %s\n", s.Phase, s.From, s.To, unit, clock(s.Over))
 		}
 	}
 	if t.Search != nil {
@@ -212,6 +216,53 @@ func explainDecide(c *console, d *plan.Decide) {
 	case d.AtMost > 0:
 		fmt.Fprintf(c.out, "  goes on until %s at most while an objective is undecided\n", clock(d.AtMost))
 	}
+}
+
+// explainResources says what of the servers a soak watches, or a search compares with its limit.
+func explainResources(c *console, p *plan.Plan, t *plan.Test) {
+	if t.Type != plan.Soak && t.Search == nil {
+		return
+	}
+	jobs := p.WatchedJobs()
+	if len(jobs) == 0 {
+		fmt.Fprintln(c.out, "  no metrics of servers are read: add them under scrape, or host for this machine")
+		return
+	}
+	var own []string
+	for i := range p.Resources {
+		r := &p.Resources[i]
+		switch {
+		case r.Limit != "":
+			own = append(own, r.Name+" (limit "+document.OneLine(r.Limit)+")")
+		case t.Type == plan.Soak:
+			own = append(own, r.Name)
+		}
+	}
+	servers := strings.Join(jobs, ", ")
+	if t.Type == plan.Soak {
+		paragraph(c, "  watches: ", "p95 and failures of the requests; of "+servers+", where they show it: "+strings.Join(append(plan.GrowingNames(), own...), ", "))
+		return
+	}
+	known := "CPU, connections, files, event loop lag and pools, as presets know them"
+	paragraph(c, "  compares with their limits, in each trial: ", "of "+servers+", where they show it: "+strings.Join(append([]string{known}, own...), ", "))
+}
+
+// paragraph writes words in lines of a terminal's usual width; those after the first are indented.
+func paragraph(c *console, head, text string) {
+	const width, indent = 100, "    "
+	line := head
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+			line += word
+		case len(line)+1+len(word) > width:
+			fmt.Fprintln(c.out, line)
+			line = indent + word
+		default:
+			line += " " + word
+		}
+	}
+	fmt.Fprintln(c.out, line)
 }
 
 // explainFaults shows what will be broken, in the order of time.

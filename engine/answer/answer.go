@@ -85,7 +85,7 @@ type Trial struct {
 	From     time.Time     `json:"from"` // of what was judged: its warm-up lies before
 	To       time.Time     `json:"to"`
 	Outcome  string        `json:"outcome"`          // passed, failed, generator
-	Stage    string        `json:"stage"`            // growth, search, confirming
+	Stage    string        `json:"stage"`            // growth, fit, confirming; of a step test step 1, …
 	Reason   string        `json:"reason,omitempty"` // which objective broke first, or what the generator ran out of
 	Rate     float64       `json:"rate"`             // finished requests per second
 	Goodput  float64       `json:"goodput"`          // of those, the ones answered well

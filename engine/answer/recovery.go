@@ -42,7 +42,7 @@ func Recovery(d Disturbed) (*Answer, []Stretch) {
 		}
 	}
 	a.Text = headline(episodes, "fault") + " " + strings.Join(clauses, " ")
-	a.Figures = append(combined(episodes, r.recoveryFigures), overall(episodes)...)
+	a.Figures = append(overall(episodes), combined(episodes, r.recoveryFigures)...)
 	a.Charts = r.charts(episodes)
 	return a, r.disturbed(episodes)
 }
@@ -242,9 +242,9 @@ func (r *run) returnFigures(x *episode) []Figure {
 func (r *run) crowdText(x *episode) string {
 	before := r.Timeline.Between(0, r.Events[0].From)
 	rate := float64(before.Requests()) / r.Events[0].From.Seconds()
-	text := fmt.Sprintf("at most %.0f requests were due and not answered", x.spike.PeakInFlight)
+	text := fmt.Sprintf("at most %s requests were due and not answered", amount(x.spike.PeakInFlight, "1"))
 	if n := stat.Crowding(x.spike.PeakInFlight, rate, before.Response.Mean()); n >= 2 {
-		text += fmt.Sprintf(", %.0f times as many as usual", n)
+		text += fmt.Sprintf(", %s times as many as usual", amount(math.Round(n), "1"))
 	}
 	return text
 }

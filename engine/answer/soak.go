@@ -1,8 +1,10 @@
 package answer
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +35,8 @@ type SoakInput struct {
 	Values    Values // of it
 	Settling  Settling
 	Resources []SoakSeries
-	Scraped   bool // the plan scrapes something
+	Missing   []string // resources of the plan that no server shows
+	Scraped   bool     // something is scraped
 }
 
 // SoakSeries is something of a server that was scraped.
@@ -78,6 +81,7 @@ func SoakAnswer(in SoakInput) Answer {
 		one, _ := judgeSeries(s, in.Settling.WarmUp)
 		all = append(all, one)
 	}
+	slices.SortStableFunc(all, func(a, b growing) int { return cmp.Compare(a.rank(), b.rank()) })
 	for i := range all {
 		a.Figures = append(a.Figures, all[i].figures()...)
 		if c := all[i].trend.Class; (c == stat.Leak || c == stat.Growing) && len(a.Charts) < mostCharts {
@@ -138,6 +142,11 @@ func judgeSeries(s SoakSeries, warmUp time.Duration) (growing, []string) {
 	return g, warnings
 }
 
+// rank puts what matters first.
+func (g *growing) rank() int {
+	return slices.Index([]stat.TrendClass{stat.Leak, stat.Growing, stat.NotEnough, stat.Stable}, g.trend.Class)
+}
+
 // longest returns the longest stretch of the same value, and how often it changed. What is missing is as before.
 func longest(started []float64) (from, to, changes int) {
 	begin, last := 0, math.NaN()
@@ -165,7 +174,7 @@ func longest(started []float64) (from, to, changes int) {
 // figures are the growth an hour, relative; for what grows also the absolute one, and the time to the limit.
 func (g *growing) figures() []Figure {
 	t := &g.trend
-	relative := Figure{Title: "growth an hour", Metric: catalog.HourlyGrowth, Subject: g.Subject, Unit: "ratio"}
+	relative := Figure{Title: "growth an hour, relative", Metric: catalog.HourlyGrowth, Subject: g.Subject, Unit: "ratio"}
 	if t.Class == stat.NotEnough {
 		relative.Text = t.Reason
 		return []Figure{relative}
@@ -248,6 +257,12 @@ func (a *Answer) judgeTrends(in *SoakInput, all []growing) {
 		a.Code = CodeGrowing
 		a.Text = fmt.Sprintf("Something grows, and may be saturating: %s. A cache that fills looks the same: run at least %d times as long as the slowest one takes to fill, longer than these %s.",
 			sentence(rising), fills, length)
+	case len(in.Missing) > 0:
+		a.Text = fmt.Sprintf("Whether it leaks is not known: no server that was scraped shows %s, which the plan has under resources", joinText(in.Missing))
+		if len(stable) > 0 {
+			a.Text += "; " + stableText(stable) + quietText(quiet)
+		}
+		a.Text += "."
 	case len(stable) > 0:
 		a.Standing, a.Code = Good, ""
 		a.Text = fmt.Sprintf("Nothing leaks: %s over %s of constant load%s.", stableText(stable), length, quietText(quiet))
@@ -258,6 +273,9 @@ func (a *Answer) judgeTrends(in *SoakInput, all []growing) {
 		a.Text = "Whether it leaks is not known: the servers that were scraped show no memory, connections, files or threads" + quietText(quiet) + "."
 	default:
 		a.Text = fmt.Sprintf("Whether it leaks is not known: %s; %s of constant load is too short for how often it is scraped.", all[0].trend.Reason, length)
+	}
+	if len(in.Missing) > 0 && len(all) > 0 && a.Code != CodeUnanswered {
+		a.Warnings = append(a.Warnings, "no server that was scraped shows "+joinText(in.Missing)+", which the plan has under resources")
 	}
 	if short := of(stat.NotEnough, true); len(short) > 0 && a.Standing == Good {
 		a.Warnings = append(a.Warnings, fmt.Sprintf("%s: %s", short[0].Subject, short[0].trend.Reason))

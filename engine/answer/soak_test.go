@@ -63,6 +63,8 @@ func TestSoakAnswer(t *testing.T) {
 		{"slower and slower", SoakInput{Values: degrading, Resources: []SoakSeries{files}}, Bad, CodeDegradation, "It degrades: p95 of response time grows by", ""},
 		{"nothing scraped", SoakInput{}, Undecided, CodeUnanswered, "no metrics of its servers were scraped", ""},
 		{"nothing to be seen", SoakInput{Scraped: true}, Undecided, CodeUnanswered, "the servers that were scraped show no memory", ""},
+		{"a resource that nobody shows", SoakInput{Resources: []SoakSeries{files}, Missing: []string{"jobs"}}, Undecided, CodeUnanswered, "no server that was scraped shows jobs, which the plan has under resources; open files of web did not grow", ""},
+		{"a leak and a resource that nobody shows", SoakInput{Resources: []SoakSeries{leaking}, Missing: []string{"jobs"}}, Bad, CodeLeak, "It leaks: memory of web", "no server that was scraped shows jobs"},
 		{"too short", SoakInput{Values: steadyValues(30 * time.Second), Scraped: true, Resources: []SoakSeries{memory(series(30*time.Second, constant(mib), 0.1))}},
 			Undecided, CodeUnanswered, "is too short", ""},
 	} {

@@ -101,7 +101,22 @@ func amount(v float64, unit string) string {
 	case "ratio":
 		return fmt.Sprintf("%.3g points", v*100)
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	if math.Abs(v) < 1000 {
+		return strconv.FormatFloat(v, 'g', 4, 64)
+	}
+	return thousands(v)
+}
+
+// thousands writes a great number whole, in groups of three digits.
+func thousands(v float64) string {
+	text := strconv.FormatFloat(math.Abs(v), 'f', 0, 64)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	if v < 0 {
+		return "-" + text
+	}
+	return text
 }
 
 // perHour is the unit of a growth an hour.

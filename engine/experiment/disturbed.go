@@ -72,8 +72,8 @@ func (e *experiment) disturbed(ctx context.Context, result run.Result) answer.Di
 		Timeline: e.seconds, Timeout: e.o.Plan.Target.Timeout,
 		Length: min(e.o.Test.Shape.Duration(), result.End.Sub(result.Start)),
 	}
-	jobs := e.o.Plan.ServerJobs()
-	if e.scraper == nil || len(jobs) == 0 {
+	jobs := e.o.Plan.WatchedJobs()
+	if len(jobs) == 0 {
 		return d
 	}
 	for i := range jobs {

@@ -275,8 +275,8 @@ func (x *explorer) judge(ctx context.Context, t *verdict.Trial, left int64) (r v
 		x.active = slices.DeleteFunc(x.active, func(other *verdict.Trial) bool { return other == t })
 	})
 	r = t.Judge(ctx, left)
-	if p := x.e.o.Plan; len(p.ServerJobs()) > 0 {
-		r.Resources = t.Resources(ctx, p.Resources())
+	if p := x.e.o.Plan; len(p.WatchedJobs()) > 0 {
+		r.Resources = t.Resources(ctx, p.Limits())
 	}
 	return r
 }

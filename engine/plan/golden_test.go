@@ -96,6 +96,14 @@ func dump(p *Plan) string {
 	if p.Host != nil {
 		line("host %v: jobs %q, processes %+v", p.Host.Interval, p.Host.Jobs(), p.Host.Processes)
 	}
+	for _, r := range p.Resources {
+		line("resource %s at %v: %s, limit %s, unit %s, least %t", r.Name, r.Pos, r.PromQL, r.Limit, r.Unit, r.Least)
+	}
+	for _, x := range p.Limits() {
+		if x.Preset == "" {
+			line("  compared: %s: %s", x.Text, x.PromQL)
+		}
+	}
 	for _, x := range p.Proxies {
 		line("proxy %s at %v: http %t %s to %s by %q", x.Name, x.Pos, x.HTTP, x.Listen, x.Upstream, x.Toxiproxy)
 	}

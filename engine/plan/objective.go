@@ -191,18 +191,6 @@ func (d *decoder) checkPromQL(n node, expr string, before int) {
 	}
 }
 
-// replicas reads an expression without a comparison.
-func (d *decoder) replicas(n node) (string, bool) {
-	text, ok := d.Scalar(n, `an expression such as sum(kube_deployment_status_replicas_ready{deployment="payments"})`)
-	if !ok {
-		return "", false
-	}
-	// What is checked has a comparison at its top.
-	count := d.Count()
-	d.checkPromQL(n, "("+text+") >= 0", 1)
-	return text, d.Count() == count
-}
-
 // promQLIgnored is where an operator of PromQL compares no values: in strings and selectors.
 var promQLIgnored = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^}]*\}`)
 

@@ -55,7 +55,7 @@ func Parse(file string, text []byte, o Options) (*Plan, error) {
 		return nil, reader.Errors()
 	}
 	d := &decoder{Decoder: reader, options: o, requests: map[*Request]node{}}
-	p := &Plan{File: file, Source: text, Name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))}
+	p := &Plan{File: file, Source: text, Always: o.Jobs, Name: strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))}
 	d.plan(*root, p)
 	if errs := d.Errors(); len(errs) > 0 {
 		return nil, errs
@@ -94,6 +94,7 @@ func (d *decoder) plan(n node, p *Plan) {
 		document.Key("trace", func(n node) { p.Trace = d.trace(n) }),
 		document.Key("scrape", func(n node) { p.Scrape = d.scrape(n, p) }),
 		document.Key("host", func(n node) { p.Host, p.HostPos = d.Host(n), d.Pos(n) }),
+		document.Key("resources", func(n node) { p.Resources = d.resources(n) }),
 		document.Key("proxies", func(n node) { p.Proxies = d.proxies(n) }),
 		document.Key("outlets", func(n node) {
 			d.Mapping(n, "what a plan asks of outlets", document.Key("required", func(n node) { p.Outlets = d.required(n) }))

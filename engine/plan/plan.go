@@ -27,6 +27,8 @@ type Plan struct {
 	Scrape     document.Jobs // what is scraped while a test lasts
 	Host       *host.Options // what is read of this machine meanwhile; nil: nothing
 	HostPos    Pos
+	Resources  []Resource // beside those that are known of servers
+	Always     []string   // jobs that are scraped whether a test of the plan lasts or not
 	Proxies    []Proxy
 	Trace      Trace
 	Outlets    Outlets

@@ -130,17 +130,18 @@ func (d *decoder) preset(n node, p *Plan) []Objective {
 	return objectives
 }
 
-// Resources returns what presets ask of servers that limits of theirs are known for, whether they are objectives or not: which
-// of them is nearest its limit says what a target runs out of. Trends are none: they need more time than a trial.
-func (p *Plan) Resources() []Objective {
+// Limits returns what presets ask of servers that limits of theirs are known for, whether they are objectives or not, and the
+// plan's own resources that have one: which of them is nearest its limit says what a target runs out of. Trends are none: they
+// need more time than a trial. Those of the plan have no preset, and the name as text.
+func (p *Plan) Limits() []Objective {
 	var found []Objective
 	all := presets()
 	for i := range all {
 		if all[i].text == "" && all[i].name != presetMemory {
-			found = append(found, all[i].objectives(Pos{}, p.ServerJobs())...)
+			found = append(found, all[i].objectives(Pos{}, p.WatchedJobs())...)
 		}
 	}
-	return found
+	return append(found, p.ownLimits()...)
 }
 
 // Trend reports whether an objective is about what grows over the time judged: a trial is too short to tell.

@@ -20,6 +20,17 @@ func (p *Plan) ServerJobs() []string {
 	return jobs
 }
 
+// WatchedJobs returns those of ServerJobs, and of what is scraped always.
+func (p *Plan) WatchedJobs() []string {
+	jobs := p.ServerJobs()
+	for _, job := range p.Always {
+		if !slices.Contains(jobs, job) {
+			jobs = append(jobs, job)
+		}
+	}
+	return jobs
+}
+
 // ScrapeConfigs returns the plan's scrape jobs as YAML for Prometheus, a list of scrape_configs, for the target as it is now;
 // nil if there is none.
 func (p *Plan) ScrapeConfigs() []byte {

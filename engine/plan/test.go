@@ -67,7 +67,7 @@ func (d *decoder) test(m member, p *Plan) Test {
 		document.Key("stop", document.Into(&t.Decide.Stop, d.stop)),
 		document.Key("at_most", document.Into(&t.Decide.AtMost, d.Positive)),
 		document.Key("faults", func(n node) { t.Faults = d.faults(n, p) }),
-		document.Key("replicas", document.Into(&t.Replicas, d.replicas)),
+		document.Key("replicas", document.Into(&t.Replicas, d.vector)),
 		document.Key("objectives", func(n node) { t.Objectives = d.objectives(n, p) }),
 	)
 	if _, ok := found["faults"]; !ok && known && t.Type == Recovery {

@@ -359,7 +359,11 @@ func (t *Trial) Resources(ctx context.Context, asked []plan.Objective) []Resourc
 		}
 		v, limit := slices.Max(left), right[0]
 		if finite(v) && finite(limit) && limit > 0 {
-			found = append(found, Resource{Name: o.Preset + " (" + o.Source + ")", Value: v, Limit: limit, Unit: o.Unit})
+			name := o.Text
+			if o.Preset != "" {
+				name = o.Preset + " (" + o.Source + ")"
+			}
+			found = append(found, Resource{Name: name, Value: v, Limit: limit, Unit: o.Unit})
 		}
 	}
 	return found
