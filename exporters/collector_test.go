@@ -279,6 +279,9 @@ func TestCollectorHoldsTheRun(t *testing.T) {
 			for _, c := range collectors {
 				c.stop()
 			}
+			for _, events := range l.set.Events { // the outage is met by more than the samples
+				events.Offer(event.Event{Time: began, Kind: event.Change, Severity: event.Info, Text: "meanwhile", Run: run})
+			}
 		},
 		8: func() {
 			for _, c := range collectors {
@@ -291,6 +294,9 @@ func TestCollectorHoldsTheRun(t *testing.T) {
 			complete(t, []outlet.Books{l.set.Spans[i].Books(), l.set.Events[i].Books(), samplesOf(r.Outlets)[i]})
 			c.holds(t, l)
 			c.holdsSpanAndEvent(t)
+			if m := l.messages(r.Outlets[i].Outlet); len(m) != 2 {
+				t.Errorf("messages %q, want one of the outage and one of its end", m)
+			}
 		})
 	}
 }

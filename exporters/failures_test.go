@@ -147,11 +147,10 @@ func wanted(key string) bool { return !strings.Contains(key, refuses) }
 
 // What all failures that are not losses end with, and how they go on.
 const (
-	kept      = "; nothing is lost: samples wait in the data directory and will be sent later"
-	elsewhere = ", to this host and path; another gets what is measured from then on"
-	waits     = "N samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them"
-	resumed   = "answers again after D; N samples are waiting to be sent"
-	oneMinus  = "samples are lost: "
+	kept     = "; nothing is lost: samples wait in the data directory and will be sent later"
+	waits    = "N samples are waiting in the data directory; the next tidegauge run or serve with this outlet sends them"
+	resumed  = "answers again after D; N samples are waiting to be sent"
+	oneMinus = "samples are lost: "
 )
 
 // failure is one way to fail, of destinations of some kinds.
@@ -206,19 +205,19 @@ func failures() []failure {
 		},
 		{
 			name: "token", fail: answers(401, `{"code":"unauthorized","message":"unauthorized access"}`), kinds: []string{lines},
-			messages: []string{"the server answers 401 Unauthorized: unauthorized access (check the token or password)" + kept + elsewhere, waits, resumed},
+			messages: []string{"the server answers 401 Unauthorized: unauthorized access (check the token or password)" + kept, waits, resumed},
 		},
 		{
 			name: "token", fail: answers(401, "no org id"), kinds: []string{write1, write2},
-			messages: []string{"the server answers 401 Unauthorized: no org id (check the token or password)" + kept + elsewhere, waits, resumed},
+			messages: []string{"the server answers 401 Unauthorized: no org id (check the token or password)" + kept, waits, resumed},
 		},
 		{
 			name: "bucket", fail: answers(404, `{"code":"not found","message":"bucket \"load\" not found"}`), kinds: []string{lines},
-			messages: []string{`the server answers 404 Not Found: bucket "load" not found (check the address and its options)` + kept + elsewhere, waits, resumed},
+			messages: []string{`the server answers 404 Not Found: bucket "load" not found (check the address and its options)` + kept, waits, resumed},
 		},
 		{
 			name: "organisation", fail: answers(404, `{"code":"not found","message":"organization name \"ops\" not found"}`), kinds: []string{lines},
-			messages: []string{`the server answers 404 Not Found: organization name "ops" not found (check the address and its options)` + kept + elsewhere, waits, resumed},
+			messages: []string{`the server answers 404 Not Found: organization name "ops" not found (check the address and its options)` + kept, waits, resumed},
 		},
 		{
 			name: "everything is refused", fail: answers(400, "not today"), lost: everything,
@@ -273,11 +272,11 @@ func failures() []failure {
 		},
 		{
 			name: "an old server that says so", fail: answers(415, ""), kinds: []string{write2},
-			messages: []string{"the server answers 415 Unsupported Media Type (this server takes remote write 1.0 only: leave protocol=2 out of the address)" + kept + elsewhere, waits, resumed},
+			messages: []string{"the server answers 415 Unsupported Media Type (this server takes remote write 1.0 only: leave protocol=2 out of the address)" + kept, waits, resumed},
 		},
 		{
 			name: "an old server that says nothing", fail: answers(204, ""), kinds: []string{write2},
-			messages: []string{"the server answers 204 No Content without saying what it has written (this server takes remote write 1.0 only: leave protocol=2 out of the address)" + kept + elsewhere, waits, resumed},
+			messages: []string{"the server answers 204 No Content without saying what it has written (this server takes remote write 1.0 only: leave protocol=2 out of the address)" + kept, waits, resumed},
 		},
 	}
 }

@@ -273,10 +273,15 @@ func TestWrongTokenBucketOrganisation(t *testing.T) {
 // put puts n samples into the store.
 func put(t *testing.T, l *lab, n int) {
 	t.Helper()
+	putAs(t, l, "up", n)
+}
+
+func putAs(t *testing.T, l *lab, name string, n int) {
+	t.Helper()
 	for i := range n {
 		at := time.Now().UnixMilli() + int64(i)
 		v := float64(i)
-		series := &store.Series{Labels: []store.Label{{Name: "__name__", Value: "up"}, {Name: "job", Value: "j"}}}
+		series := &store.Series{Labels: []store.Label{{Name: "__name__", Value: name}, {Name: "job", Value: "j"}}}
 		if err := l.store.Append(t.Context(), []store.Point{{Series: series, Time: at, Value: v}}); err != nil {
 			t.Fatal(err)
 		}

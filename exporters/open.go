@@ -4,7 +4,6 @@ package exporters
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -42,17 +41,21 @@ func Open(o Options) (*Outlets, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := handOn(&o, described); err != nil {
+		return nil, err
+	}
 	all := &Outlets{}
 	set := outlet.SetOptions{Store: o.Store, Instance: o.Instance, Within: o.Within, Notify: o.Notify, Kinds: map[string]string{}}
 	for _, one := range described {
 		set.Kinds[one.name] = one.spec.Kind
+		to := outlet.NewDestination(one.name, o.Notify)
 		if one.spec.Required {
 			set.Required = append(set.Required, one.name)
 		}
 		if one.samples.Writer != nil {
 			s := one.samples
 			tail := o.Store.Tail()
-			s.Name, s.File, s.Source, s.Late, s.Notify = one.name, filepath.Join(o.Dir, fileOf(one.id)), tail, tail, o.Notify
+			s.Name, s.To, s.File, s.Source, s.Late, s.Notify = one.name, to, one.file(o.Dir), tail, tail, o.Notify
 			s.Settle = o.Settle
 			if one.exemplars {
 				s.Exemplars = o.Store
@@ -67,11 +70,11 @@ func Open(o Options) (*Outlets, error) {
 			set.Outlets = append(set.Outlets, opened)
 		}
 		if one.spans != nil {
-			q := outlet.NewQueue(outlet.QueueOptions[trace.Span]{Name: one.name, Signal: outlet.Spans, Exporter: one.spans, Timeout: one.timeout, Notify: o.Notify})
+			q := outlet.NewQueue(outlet.QueueOptions[trace.Span]{Name: one.name, To: to, Signal: outlet.Spans, Exporter: one.spans, Timeout: one.timeout, Notify: o.Notify})
 			all.Spans, set.Queues = append(all.Spans, q), append(set.Queues, q)
 		}
 		if one.events != nil {
-			q := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: one.name, Signal: outlet.Events, Exporter: one.events, Timeout: one.timeout, Notify: o.Notify})
+			q := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: one.name, To: to, Signal: outlet.Events, Exporter: one.events, Timeout: one.timeout, Notify: o.Notify})
 			all.Events, set.Queues = append(all.Events, q), append(set.Queues, q)
 		}
 	}

@@ -63,12 +63,20 @@ func (b *Books) Items() string {
 	return b.Signal
 }
 
+// quantity says how much is waiting.
+func (b *Books) quantity() string {
+	if b.Waiting == 1 {
+		return "1 " + strings.TrimSuffix(b.Items(), "s")
+	}
+	return fmt.Sprintf("%d %s", b.Waiting, b.Items())
+}
+
 // amount says how much is waiting, as the subject of a sentence with its verb.
 func (b *Books) amount() string {
 	if b.Waiting == 1 {
-		return "1 " + strings.TrimSuffix(b.Items(), "s") + " is"
+		return b.quantity() + " is"
 	}
-	return fmt.Sprintf("%d %s are", b.Waiting, b.Items())
+	return b.quantity() + " are"
 }
 
 // Complete reports whether everything has arrived.
@@ -91,18 +99,19 @@ func (b Books) since(earlier *Books) Books {
 
 // state is what an outlet keeps in its file.
 type state struct {
-	Outlet      string            `json:"outlet"`
-	Cursor      int64             `json:"cursor_ms"`  // everything up to here is sent or lost
-	Counted     int64             `json:"counted_ms"` // everything up to here is in Produced
-	Produced    uint64            `json:"produced"`
-	Sent        uint64            `json:"sent"`
-	Lost        uint64            `json:"lost"`
-	Late        uint64            `json:"late,omitempty"` // waiting and behind the cursor: nothing but memory has them
-	LostBecause map[string]uint64 `json:"lost_because,omitempty"`
-	Retries     uint64            `json:"retries"`
-	Errors      uint64            `json:"errors"`
-	LastError   string            `json:"last_error,omitempty"`
-	LastErrorAt time.Time         `json:"last_error_at,omitzero"`
+	Outlet      string             `json:"outlet"`
+	HandedOn    string             `json:"handed_on_to,omitempty"` // the outlet that takes its place, while it is not used itself
+	Cursor      int64              `json:"cursor_ms"`              // everything up to here is sent or lost
+	Counted     int64              `json:"counted_ms"`             // everything up to here is in Produced
+	Produced    uint64             `json:"produced"`
+	Sent        uint64             `json:"sent"`
+	Lost        uint64             `json:"lost"`
+	Behind      map[string][]int64 `json:"behind_ms,omitempty"` // waiting behind the cursor: the times of their samples by series
+	LostBecause map[string]uint64  `json:"lost_because,omitempty"`
+	Retries     uint64             `json:"retries"`
+	Errors      uint64             `json:"errors"`
+	LastError   string             `json:"last_error,omitempty"`
+	LastErrorAt time.Time          `json:"last_error_at,omitzero"`
 }
 
 func loadState(file, name string) (state, error) {
@@ -125,6 +134,7 @@ func loadState(file, name string) (state, error) {
 		}
 		return state{}, fmt.Errorf("reading how far outlet %s has come, in %s: %w; remove the file to begin anew from now on", name, file, err)
 	}
+	s.Outlet, s.HandedOn = name, ""
 	return s, nil
 }
 
@@ -183,7 +193,9 @@ func (o *Outlet) moved(to int64, some bool) {
 
 func (o *Outlet) save() {
 	o.mu.Lock()
-	o.state.Late = uint64(o.behind())
+	if o.begun { // until then it is what the process before has left
+		o.state.Behind = o.behind()
+	}
 	s := o.state
 	s.LostBecause = maps.Clone(s.LostBecause)
 	o.saved = time.Now()
@@ -222,14 +234,10 @@ func (o *Outlet) settle() bool {
 // succeeded enters an answer of the destination: that many samples have arrived, and that many are lost.
 func (o *Outlet) succeeded(sent, lost uint64, reason string) {
 	o.mu.Lock()
-	down := o.down
-	o.down, o.refused = time.Time{}, false
+	o.refused = false
 	o.mu.Unlock()
 	o.update(func(s *state) { s.Sent += sent })
-	if !down.IsZero() {
-		o.o.Notify(fmt.Sprintf("outlet %s: answers again after %v; %d samples are waiting to be sent",
-			o.o.Name, time.Since(down).Round(100*time.Millisecond), o.Books().Waiting))
-	}
+	o.presence.answeredNow()
 	if lost > 0 {
 		o.lose(lost, reason)
 	}
@@ -249,27 +257,11 @@ func (o *Outlet) lose(n uint64, reason string) {
 func (o *Outlet) failed(err error) {
 	var e *Error
 	refused := errors.As(err, &e) && e.Reaction == Refused
-	o.mu.Lock()
-	first := o.down.IsZero()
-	if first {
-		o.down = time.Now()
-	}
-	o.mu.Unlock()
-	if first { // before a Flush, which a refusal ends, returns and says what is waiting
-		o.o.Notify(fmt.Sprintf("outlet %s: %v; nothing is lost: samples wait in the data directory and will be sent later%s", o.o.Name, err, ifRefused(refused)))
-	}
+	o.presence.failed(err, refused) // before a Flush, which a refusal ends, returns and says what is waiting
 	o.mu.Lock()
 	o.refused = refused
 	o.mu.Unlock()
 	o.update(func(s *state) { s.Errors++; s.LastError, s.LastErrorAt = err.Error(), time.Now().UTC() })
-}
-
-// ifRefused says what people should know who are about to correct an address.
-func ifRefused(refused bool) string {
-	if refused {
-		return ", to this host and path; another gets what is measured from then on"
-	}
-	return ""
 }
 
 // maxReasons bounds how many reasons are told apart.

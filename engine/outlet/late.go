@@ -5,14 +5,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"tidegauge/engine/store"
 )
 
 const (
 	maxLate = 50_000 // samples that turned up late and wait in memory
 
 	// Why samples that turned up late are lost.
-	lateAndForgotten = "they turned up late, and the process ended before they could be sent"
-	lateAndMerged    = "a histogram turned up late: what it counted is in the sample after it, which was sent before"
+	lateAndMerged = "a histogram turned up late: what it counted is in the sample after it, which was sent before"
 )
 
 var lateAndMany = fmt.Sprintf("they turned up late, when %d such samples were waiting already", maxLate)
@@ -54,6 +55,9 @@ func (o *Outlet) takeLate() {
 		slices.SortStableFunc(o.late, func(a, b Sample) int { return cmp.Compare(a.Time, b.Time) })
 	}
 	o.update(func(s *state) { s.Produced += produced })
+	if len(o.late) > before && len(o.behind()) > 0 { // nothing but the file leads to them
+		o.save()
+	}
 	if merged > 0 {
 		o.lose(merged, lateAndMerged)
 	}
@@ -80,13 +84,48 @@ func (o *Outlet) sendLate(ctx context.Context) error {
 	return nil
 }
 
-// behind returns how many samples wait that a later process would not find by reading on from the cursor. The caller holds mu.
-func (o *Outlet) behind() int {
-	n := 0
+// behind returns the times of the samples, by series, that wait and that a later process would not find by reading on from
+// the cursor.
+func (o *Outlet) behind() map[string][]int64 {
+	var times map[string][]int64
 	for i := range o.late {
-		if o.late[i].Time <= o.state.Cursor {
-			n++
+		if s := &o.late[i]; s.Time <= o.state.Cursor {
+			if times == nil {
+				times = map[string][]int64{}
+			}
+			times[s.Series.Key] = append(times[s.Series.Key], s.Time)
 		}
 	}
-	return n
+	return times
+}
+
+// recall reads up to the cursor, and takes up from there what waits behind it.
+func (o *Outlet) recall(ctx context.Context) error {
+	cursor, behind := o.state.Cursor, o.state.Behind
+	from := cursor
+	for _, times := range behind {
+		from = min(from, slices.Min(times)-1)
+	}
+	if o.o.Before && len(behind) > 0 {
+		from -= remember
+		clear(o.before)
+	}
+	var late []Sample
+	err := o.o.Source.Read(ctx, from, cursor, func(p store.Point) error {
+		s := Sample{Point: p}
+		if o.o.Before {
+			s.Before = o.remember(&p)
+		}
+		if slices.Contains(behind[p.Series.Key], p.Time) {
+			late = append(late, s)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	o.filled = o.o.Before && len(behind) > 0
+	slices.SortStableFunc(late, func(a, b Sample) int { return cmp.Compare(a.Time, b.Time) })
+	o.late = late
+	return nil
 }

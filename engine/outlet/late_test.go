@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"tidegauge/engine/store"
 )
@@ -83,45 +86,63 @@ func TestLateSamplesAreSent(t *testing.T) {
 	}
 }
 
-// TestLateSamplesOfAProcessThatEnded: what nobody can find again is lost, with its reason; the rest is sent by the next.
+// TestLateSamplesOfAProcessThatEnded: what turned up late while nobody took it, the next process finds and sends.
 func TestLateSamplesOfAProcessThatEnded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dir := t.TempDir()
-		var away atomic.Bool
-		r := receiver{answer: func(int, []Sample) error {
-			if away.Load() {
-				return errors.New("connection refused")
-			}
-			return nil
-		}}
-		s, o := openTail(t, dir, Options{Writer: &r})
-		during(t, o, func() {
-			slow(t, s, 22)
-			away.Store(true)
-			synctest.Wait()
-			slow(t, s, 7) // one late, behind the cursor
-			if b := o.Books(); !b.Balanced || b.Waiting == 0 || b.Lost != 0 {
-				t.Errorf("books while it is away: %+v", b)
-			}
+	for _, before := range []bool{false, true} {
+		t.Run(fmt.Sprintf("with the state before %v", before), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { lateInTwoProcesses(t, before) })
 		})
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
+	}
+}
+
+func lateInTwoProcesses(t *testing.T, before bool) {
+	t.Helper()
+	dir := t.TempDir()
+	var away atomic.Bool
+	r := receiver{answer: func(int, []Sample) error {
+		if away.Load() {
+			return errors.New("connection refused")
 		}
-		var kept state
-		if text, err := os.ReadFile(o.o.File); err != nil || json.Unmarshal(text, &kept) != nil || kept.Late == 0 {
-			t.Fatalf("the file does not say that late samples wait: %s, %v", text, err)
+		return nil
+	}}
+	s, o := openTail(t, dir, Options{Writer: &r, Before: before})
+	during(t, o, func() {
+		slow(t, s, 22)
+		away.Store(true)
+		synctest.Wait()
+		slow(t, s, 7) // one late, behind the cursor
+		if b := o.Books(); !b.Balanced || b.Waiting == 0 || b.Lost != 0 {
+			t.Errorf("books while it is away: %+v", b)
 		}
-		away.Store(false)
-		_, o = openTail(t, dir, Options{Writer: &r})
-		during(t, o, func() {
-			o.Flush(t.Context(), time.Now())
-			b := o.Books()
-			if !b.Balanced || b.Lost != kept.Late || b.Waiting != 0 || b.Sent+b.Lost != 34 || len(b.LostBecause) != 1 || b.LostBecause[lateAndForgotten] != kept.Late {
-				t.Errorf("books %+v, want 34 produced, %d of them lost as late", b, kept.Late)
-			}
-		})
-		if n := r.count(); uint64(n) != 34-kept.Late {
-			t.Errorf("%d have arrived, want %d", n, 34-kept.Late)
-		}
+		write(t, s, "slow", time.Now().Add(-20*time.Second)) // when nobody looks any more
 	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var kept state
+	text, err := os.ReadFile(o.o.File)
+	if err != nil || json.Unmarshal(text, &kept) != nil || len(kept.Behind[`{__name__="slow"}`]) == 0 {
+		t.Fatalf("the file does not say that late samples wait: %s, %v", text, err)
+	}
+	s, o = openTail(t, dir, Options{Writer: &r, Before: before})
+	during(t, o, func() { time.Sleep(10 * time.Second) }) // still away
+	again, err := loadState(o.o.File, "test")
+	if err != nil || !cmp.Equal(again.Behind, kept.Behind) {
+		t.Errorf("a process that could send nothing leaves %v behind, want %v: %v", again.Behind, kept.Behind, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	away.Store(false)
+	_, o = openTail(t, dir, Options{Writer: &r, Before: before})
+	during(t, o, func() {
+		o.Flush(t.Context(), time.Now())
+		wantBooks(t, o.Books(), Books{Produced: 35, Sent: 35})
+	})
+	if n := len(r.got[`{__name__="slow"}`]); n != 6 || r.count() != 35 {
+		t.Errorf("%d late samples and %d in all have arrived, want 6 and 35: %v", n, r.count(), r.got)
+	}
+	if last, err := loadState(o.o.File, "test"); err != nil || len(last.Behind) != 0 {
+		t.Errorf("the file still has %v: %v", last.Behind, err)
+	}
 }

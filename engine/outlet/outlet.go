@@ -75,8 +75,9 @@ type Writer interface {
 
 // Options describe an outlet. Name, File, Source and Writer are needed.
 type Options struct {
-	Name    string // for people, and the label outlet; without secrets
-	File    string // where the cursor and the books are kept
+	Name    string       // for people, and the label outlet; without secrets
+	To      *Destination // shared with the other lanes of the outlet; nil: there are none
+	File    string       // where the cursor and the books are kept
 	Source  Source
 	Writer  Writer
 	Markers bool // staleness markers are sent too; otherwise they are in no book
@@ -89,7 +90,7 @@ type Options struct {
 	Settle   time.Duration     // how old samples are when they are read: few turn up later than that; default 5 s
 	Timeout  time.Duration     // of one write; default 30 s
 	MaxBatch int               // samples of one write; default 5000
-	Notify   func(text string) // given one message when an outage begins, one when it ends, one for each reason of a loss; must not block
+	Notify   func(text string) // given one message for each reason of a loss and, without To, one when an outage begins and one when it ends; must not block
 }
 
 // Outlet is one destination. Its methods may be called at the same time, Run once.
@@ -101,7 +102,8 @@ type Outlet struct {
 	filled    bool                        // before is; only Run's
 	begun     bool                        // the source knows where the cursor is; only Run's
 	loose     map[string][]store.Exemplar // of each series, whose sample has not been read yet; only Run's
-	late      []Sample                    // turned up behind the cursor or what was read, in the order of time, and not sent yet; only Run's
+	presence  *presence
+	late      []Sample // turned up behind the cursor or what was read, in the order of time, and not sent yet; only Run's
 
 	mu      sync.Mutex
 	state   state
@@ -109,7 +111,6 @@ type Outlet struct {
 	settled int64     // up to here everything is done and the books were compared with the store
 	saved   time.Time // when the file was written
 	until   int64     // read up to here without settling
-	down    time.Time // since when nothing gets through; zero: it does
 	refused bool      // the last attempt was, for a reason that waiting will not change
 	told    map[string]bool
 	changed chan struct{} // closed and replaced whenever the state changes
@@ -143,10 +144,10 @@ func New(o Options) (*Outlet, error) {
 		o: o, window: firstWindow, divisions: divisions, before: map[string]timeHistogram{}, loose: map[string][]store.Exemplar{}, state: s, told: map[string]bool{},
 		changed: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
-	if n := opened.state.Late; n > 0 {
-		opened.state.Late = 0
-		opened.lose(n, lateAndForgotten)
+	if o.To == nil {
+		o.To = NewDestination(o.Name, o.Notify)
 	}
+	opened.presence = o.To.join("samples", 0, opened.Books)
 	return opened, nil
 }
 
@@ -156,7 +157,12 @@ func (o *Outlet) Name() string { return o.o.Name }
 // Run sends until ctx ends, and returns when what it was doing has ended. What was not sent then is waiting for the next
 // Run of an outlet with this file. An error says that the store could not be read.
 func (o *Outlet) Run(ctx context.Context) error {
-	defer o.save()
+	defer func() {
+		if o.begun {
+			o.takeLate()
+		}
+		o.save()
+	}()
 	if c, ok := o.o.Writer.(io.Closer); ok {
 		defer func() { _ = c.Close() }() // what it had to say was said in answers
 	}
@@ -189,14 +195,17 @@ func (o *Outlet) Run(ctx context.Context) error {
 	return nil
 }
 
-// begin tells the source where the cursor is: what turns up behind it from now on is late.
+// begin tells the source where the cursor is: what turns up behind it from now on is late. What was late and not sent when
+// the process before ended is so again.
 func (o *Outlet) begin(ctx context.Context) error {
 	if o.begun {
 		return nil
 	}
-	err := o.o.Source.Read(ctx, o.state.Cursor, o.state.Cursor, func(store.Point) error { return nil })
-	o.begun = err == nil
-	return err
+	if err := o.recall(ctx); err != nil {
+		return err
+	}
+	o.begun = true
+	return nil
 }
 
 // target returns up to when samples can be read.

@@ -44,14 +44,15 @@ const (
 
 // QueueOptions describe a Queue. Name, Signal and Exporter are needed.
 type QueueOptions[T any] struct {
-	Name     string // the outlet's, for people, and the label outlet; without secrets
-	Signal   string // what it carries, in words: Spans, Events
+	Name     string       // the outlet's, for people, and the label outlet; without secrets
+	To       *Destination // shared with the other lanes of the outlet; nil: there are none
+	Signal   string       // what it carries, in words: Spans, Events
 	Exporter Exporter[T]
 
 	Capacity int               // items in memory at most, beside those being sent; default 8192
 	Delay    time.Duration     // how long items wait for others to be sent with; default 1 s
 	Timeout  time.Duration     // of one export; default 10 s
-	Notify   func(text string) // given one message when an outage begins, one when it ends, one for each reason of a loss; must not block
+	Notify   func(text string) // given one message for each reason of a loss and, without To, one when an outage begins and one when it ends; must not block
 }
 
 // Queue carries what is in no store from whoever makes it to one destination: in memory, bounded, and never in the way.
@@ -62,6 +63,8 @@ type Queue[T any] struct {
 	hurry chan struct{} // tells it that a flush began
 	full  int           // items for which Run is woken before the delay is over
 
+	presence *presence
+
 	mu      sync.Mutex
 	ring    []T // what is waiting, from first on; grows up to the capacity
 	first   int
@@ -71,7 +74,6 @@ type Queue[T any] struct {
 	since   time.Time // when the oldest item came
 	dropped uint64    // for want of room; in books.Lost too
 	books   Books     // Waiting and Balanced are not kept in it
-	down    time.Time // since when nothing gets through; zero: it does
 	refused bool      // the last attempt was, for a reason that waiting will not change
 	told    map[string]bool
 	changed chan struct{} // closed and replaced when a batch is done with
@@ -91,10 +93,15 @@ func NewQueue[T any](o QueueOptions[T]) *Queue[T] {
 	if o.Notify == nil {
 		o.Notify = func(string) {}
 	}
-	return &Queue[T]{
+	q := &Queue[T]{
 		o: o, full: min(queueBatch, o.Capacity), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), changed: make(chan struct{}),
 		books: Books{Outlet: o.Name, Signal: o.Signal}, told: map[string]bool{},
 	}
+	if o.To == nil {
+		o.To = NewDestination(o.Name, o.Notify)
+	}
+	q.presence = o.To.join(o.Signal, o.Capacity, q.Books)
+	return q
 }
 
 // Offer puts an item into the queue. If there is no room for it, it is counted as lost and Offer returns false. It never
@@ -256,20 +263,15 @@ func (q *Queue[T]) done(sent, lost int, reason string) {
 		q.mu.Unlock()
 		return
 	}
-	down := q.down
-	q.down, q.refused = time.Time{}, false
+	q.refused = false
 	q.sending, q.since = 0, time.Now()
 	q.books.Sent += uint64(sent)
 	if lost > 0 {
 		q.lose(uint64(lost), reason)
 	}
-	waiting := q.waiting
 	q.change()
 	q.mu.Unlock()
-	if !down.IsZero() {
-		q.o.Notify(fmt.Sprintf("outlet %s: takes %s again after %v; %d are waiting to be sent",
-			q.o.Name, q.o.Signal, time.Since(down).Round(100*time.Millisecond), waiting))
-	}
+	q.presence.answeredNow()
 	if lost > 0 {
 		q.tell("lost: "+shortReason(reason), reason)
 	}
@@ -277,19 +279,13 @@ func (q *Queue[T]) done(sent, lost int, reason string) {
 
 // failed enters an attempt that came to nothing.
 func (q *Queue[T]) failed(err error, refused bool) {
+	q.presence.failed(err, refused) // before a Flush, which a refusal ends, returns
 	q.mu.Lock()
-	first := q.down.IsZero()
-	if first {
-		q.down = time.Now()
-	}
 	q.refused = refused
 	q.books.Errors++
 	q.books.LastError, q.books.LastErrorAt = err.Error(), time.Now().UTC()
 	q.change()
 	q.mu.Unlock()
-	if first {
-		q.o.Notify(fmt.Sprintf("outlet %s: %v; %s wait in memory, %d of them at most", q.o.Name, err, q.o.Signal, q.o.Capacity))
-	}
 }
 
 // lose enters a loss. The caller holds mu.
@@ -340,6 +336,7 @@ func (q *Queue[T]) discard(reason string) {
 	if q.cancel != nil {
 		q.cancel()
 	}
+	q.presence.gaveUp()
 	clear(q.ring)
 	q.waiting, q.sending, q.first = 0, 0, 0
 	q.lose(uint64(n), reason)

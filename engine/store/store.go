@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -138,6 +139,23 @@ func (s *Store) Close() error {
 		return fmt.Errorf("closing the store in %s: %w", s.dir, err)
 	}
 	return nil
+}
+
+// Oldest returns the time of the oldest sample, or now where there is none.
+func (s *Store) Oldest() (time.Time, error) {
+	_, done, err := s.begin(context.Background())
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer done()
+	at, err := s.db.StartTime()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking for the oldest sample: %w", err)
+	}
+	if at == math.MaxInt64 {
+		return time.Now(), nil
+	}
+	return time.UnixMilli(at), nil
 }
 
 // begin keeps the store open until done is called; the context it returns ends with ctx and when Close begins.

@@ -1,0 +1,165 @@
+package outlet
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Destination is what the lanes to one place know together: whether it is away. An outage is one message however many of
+// them meet it, and so is its end. Its methods may be called at the same time.
+type Destination struct {
+	name   string
+	notify func(text string)
+
+	mu    sync.Mutex
+	lanes []*presence
+}
+
+// NewDestination returns a destination without lanes. Name is the outlet's; notify takes the messages, must not block, and
+// can be nil.
+func NewDestination(name string, notify func(text string)) *Destination {
+	if notify == nil {
+		notify = func(string) {}
+	}
+	return &Destination{name: name, notify: notify}
+}
+
+// presence is a lane's part of a destination.
+type presence struct {
+	d        *Destination
+	items    string       // samples, spans, events
+	capacity int          // of those that wait in memory; 0: they wait in the data directory
+	books    func() Books // of the lane; called without locks
+	from     time.Time    // since when nothing gets through; zero: it does
+	refusal  string       // why, where waiting will not change it; empty: the destination is away
+}
+
+// join adds a lane.
+func (d *Destination) join(items string, capacity int, books func() Books) *presence {
+	p := &presence{d: d, items: items, capacity: capacity, books: books}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lanes = append(d.lanes, p)
+	return p
+}
+
+// failed enters an attempt that came to nothing, and says so unless it is part of what was said already. A refusal is said
+// even while the destination is known to be away: somebody can do something about it.
+func (p *presence) failed(err error, refused bool) {
+	refusal := ""
+	if refused {
+		refusal = err.Error()
+	}
+	d := p.d
+	d.mu.Lock()
+	news := p.from.IsZero() || refusal != "" && p.refusal == ""
+	if !news {
+		d.mu.Unlock()
+		return
+	}
+	if p.from.IsZero() {
+		p.from = time.Now()
+	}
+	p.refusal = refusal
+	for _, other := range d.lanes {
+		if other != p && !other.from.IsZero() && other.refusal == refusal {
+			news = false
+		}
+	}
+	what := ""
+	if refused && len(d.lanes) > 1 {
+		what = "sending " + p.items + ": "
+	}
+	text := fmt.Sprintf("outlet %s: %s%v; %s", d.name, what, err, d.waits())
+	d.mu.Unlock()
+	if news {
+		d.notify(text)
+	}
+}
+
+// answeredNow enters an attempt that got through, and says so when it is the end of what was said before.
+func (p *presence) answeredNow() {
+	d := p.d
+	d.mu.Lock()
+	from, refusal := p.from, p.refusal
+	p.from, p.refusal = time.Time{}, ""
+	for _, other := range d.lanes {
+		if !from.IsZero() && !other.from.IsZero() && other.refusal == refusal {
+			if from.Before(other.from) {
+				other.from = from
+			}
+			from = time.Time{} // it will be said by the last of them
+		}
+	}
+	lanes := d.lanes
+	d.mu.Unlock()
+	if from.IsZero() {
+		return
+	}
+	d.notify(fmt.Sprintf("outlet %s: answers again after %v; %s waiting to be sent", d.name, time.Since(from).Round(100*time.Millisecond), amounts(lanes)))
+}
+
+// gaveUp enters that a lane waits for nothing any more.
+func (p *presence) gaveUp() {
+	p.d.mu.Lock()
+	defer p.d.mu.Unlock()
+	p.from, p.refusal = time.Time{}, ""
+}
+
+// amounts says how much is waiting, as the subject of a sentence with its verb. The first lane is always in it.
+func amounts(lanes []*presence) string {
+	var list []string
+	verb := "are"
+	for i, p := range lanes {
+		b := p.books()
+		if i > 0 && b.Waiting == 0 {
+			continue
+		}
+		list = append(list, b.quantity())
+		if b.Waiting == 1 && len(list) == 1 {
+			verb = "is"
+		} else {
+			verb = "are"
+		}
+	}
+	return enumerate(list) + " " + verb
+}
+
+// waits says where everything that is not taken waits. The caller holds mu.
+func (d *Destination) waits() string {
+	var memory []string
+	var kept *presence
+	capacity := 0
+	for _, p := range d.lanes {
+		if p.capacity == 0 {
+			kept = p
+		} else {
+			memory, capacity = append(memory, p.items), p.capacity
+		}
+	}
+	switch {
+	case len(memory) == 0:
+		return "nothing is lost: " + kept.items + " wait in the data directory and will be sent later"
+	case kept == nil:
+		return inMemory(memory, capacity)
+	}
+	return fmt.Sprintf("%s wait in the data directory and will be sent later, %s", kept.items, strings.Replace(inMemory(memory, capacity), " wait", "", 1))
+}
+
+func inMemory(items []string, capacity int) string {
+	each := "of them"
+	if len(items) > 1 {
+		each = "of each"
+	}
+	return fmt.Sprintf("%s wait in memory, at most %d %s", enumerate(items), capacity, each)
+}
+
+// enumerate joins words as a sentence does.
+func enumerate(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
+}
