@@ -90,7 +90,7 @@ func lookFrom(start, drop int, interval time.Duration, x []float64) Steadiness {
 		s.Warnings = append(s.Warnings, "half of the values are not above 0: there is no relative change")
 		return s
 	}
-	pull(y)
+	pull(y, winsor)
 	group := (len(y) + maxSteady - 1) / maxSteady
 	y = blocks(y, len(y)/group, meanOf)
 	place := func(i int) int { // of a block's first value in x
@@ -157,10 +157,10 @@ func (s *Steadiness) add(c change, gain float64, y []float64, place func(int) in
 	return true
 }
 
-// pull moves outliers to where the last value that is none could be.
-func pull(y []float64) {
+// pull moves what is further than so many MADN from the median to there.
+func pull(y []float64, most float64) {
 	m := median(y)
-	reach := winsor * madn(y, m)
+	reach := most * madn(y, m)
 	if !(reach > 0) {
 		return
 	}

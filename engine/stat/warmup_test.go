@@ -214,3 +214,75 @@ func ExampleIsSteady() {
 	fmt.Println(cut.Length, s.State, s.Reasons)
 	// Output: 50s shift [it rose by 30% at 3m20s]
 }
+
+// Short runs with noise of all kinds that have no warm-up: what is left out beyond the floor is false.
+func TestFalseWarmUpFigures(t *testing.T) {
+	const runs = 150
+	for _, noise := range []struct {
+		name string
+		most float64 // percent
+		of   func(r *rand.Rand, n int, rho float64) []float64
+	}{
+		{"log-normal noise", 5, func(r *rand.Rand, n int, rho float64) []float64 { return noisy(r, n, rho, 0.2, level) }},
+		{"noise of 15% with a heavy tail", 7, func(r *rand.Rand, n int, rho float64) []float64 {
+			return noisy(r, n, rho, 0.15, func(int) float64 {
+				if r.Float64() < 0.05 {
+					return math.Exp(0.5 * r.ExpFloat64())
+				}
+				return 1
+			})
+		}},
+	} {
+		for _, n := range []int{30, 45, 60} {
+			for _, rho := range []float64{0.3, 0.6} {
+				r := rand.New(rand.NewPCG(uint64(n), math.Float64bits(rho)))
+				floor := time.Duration(n/10) * time.Second
+				got := percentOf(runs, func(int) bool {
+					c := WarmUp(WarmUpOptions{Interval: time.Second, Floor: floor}, noise.of(r, n, rho), noise.of(r, n, rho), noise.of(r, n, rho))
+					return c.Length > floor
+				})
+				t.Logf("%s, %d values, autocorrelation %.1f: %.1f%% have a warm-up beyond the floor", noise.name, n, rho, got)
+				if got > noise.most {
+					t.Errorf("%s, %d values, autocorrelation %.1f: %.1f%% have a warm-up beyond the floor, want at most %.0f%%", noise.name, n, rho, got, noise.most)
+				}
+			}
+		}
+	}
+}
+
+// A warm-up of a time constant of 20 s in a run of one minute, which it is not over in: half of it goes, and it is said.
+// One of 3 s goes as a whole, also where the noise is large.
+func TestWarmUpOfShortRuns(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	second := func(amount, tau float64) func(int) float64 {
+		return func(i int) float64 { return 1 + amount*math.Exp(-(float64(i)+0.5)/tau) }
+	}
+	for _, c := range []struct {
+		name  string
+		f     func(int) float64
+		noise float64
+		bound bool
+		bias  float64 // at most
+	}{
+		{"20 s, noise of 4%", second(2, 20), 0.04, true, 30},
+		{"20 s, noise of 20%", second(2, 20), 0.2, true, 35},
+		{"3 s, noise of 4%", second(2, 3), 0.04, false, 0.3},
+		{"3 s, noise of 15%", second(2, 3), 0.15, false, 1},
+	} {
+		const runs = 100
+		var bias float64
+		bound := percentOf(runs, func(int) bool {
+			cut := WarmUp(WarmUpOptions{Interval: time.Second, Floor: 5 * time.Second}, noisy(r, 54, 0.3, c.noise, c.f))
+			var kept float64
+			for i := cut.Drop; i < 54; i++ {
+				kept += c.f(i) - 1
+			}
+			bias += 100 * kept / float64(54-cut.Drop) / runs
+			return cut.Bound
+		})
+		t.Logf("%s: bias %.2f%%, may last longer in %.0f%%", c.name, bias, bound)
+		if bias > c.bias || c.bound && bound < 85 || !c.bound && bound > 20 {
+			t.Errorf("%s: bias %.2f%%, want at most %.2f%%; may last longer in %.0f%% of the runs, want %v", c.name, bias, c.bias, bound, c.bound)
+		}
+	}
+}
