@@ -37,7 +37,7 @@ func TestExemplarsArrive(t *testing.T) {
 			s, err := newPrometheus(t, tt.release, "", "--enable-feature=exemplar-storage,native-histograms")
 			skip(t, err)
 			s.start()
-			l := openLab(t, t.TempDir(), 15*time.Second, remoteWrite(tt.options)(t, s))
+			l := openLab(t, t.TempDir(), time.Minute, remoteWrite(tt.options)(t, s))
 			begin := time.Now().Add(5 * time.Millisecond)
 			for i := range 3 {
 				putExemplars(t, l, i, begin.Add(time.Duration(i)*10*time.Millisecond))

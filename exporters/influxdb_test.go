@@ -202,7 +202,7 @@ func TestInfluxDBDropsPoints(t *testing.T) {
 	if err := answer.Body.Close(); err != nil {
 		t.Fatal(err)
 	}
-	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+asVersion2(t, s).URL+"?org=ops&bucket=load")
+	l := openLab(t, t.TempDir(), time.Minute, "influxdb="+asVersion2(t, s).URL+"?org=ops&bucket=load")
 	lost := uint64(0)
 	b := l.run(2*time.Second, nil).Outlets[0]
 	for key, list := range l.points() {
@@ -245,12 +245,12 @@ func TestWrongTokenBucketOrganisation(t *testing.T) {
 				w.WriteHeader(http.StatusNoContent)
 			}))
 			defer s.Close()
-			l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+s.URL+"?org=ops&bucket=load")
+			l := openLab(t, t.TempDir(), time.Minute, "influxdb="+s.URL+"?org=ops&bucket=load")
 			put(t, l, 3)
 			begin := time.Now()
 			l.set.Begin(t.Context())
 			b := l.set.Flush(t.Context())[0]
-			if took := time.Since(begin); took > 5*time.Second {
+			if took := time.Since(begin); took > 30*time.Second {
 				t.Errorf("Flush waited %v", took)
 			}
 			if b.Lost != 0 || b.Sent != 0 || b.Waiting == 0 || !b.Balanced || !strings.Contains(b.LastError, "this "+name+" is wrong") {
@@ -293,7 +293,7 @@ func putAs(t *testing.T, l *lab, name string, n int) {
 func TestNotANumber(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	defer s.Close()
-	l := openLab(t, t.TempDir(), 15*time.Second, "influxdb="+s.URL+"?org=ops&bucket=load")
+	l := openLab(t, t.TempDir(), time.Minute, "influxdb="+s.URL+"?org=ops&bucket=load")
 	put(t, l, 2)
 	series := &store.Series{Labels: []store.Label{{Name: "__name__", Value: "nan"}}}
 	if err := l.store.Append(t.Context(), []store.Point{{Series: series, Time: time.Now().UnixMilli(), Value: math.NaN()}}); err != nil {

@@ -147,7 +147,7 @@ func TestPrometheusWithoutNativeHistograms(t *testing.T) {
 	skip(t, err)
 	s.start()
 	dir := t.TempDir()
-	l := openLab(t, dir, 15*time.Second, remoteWrite("")(t, s))
+	l := openLab(t, dir, time.Minute, remoteWrite("")(t, s))
 	begin := time.Now()
 	r := l.run(4*time.Second, nil)
 	if took := time.Since(begin); took > 12*time.Second {
@@ -160,7 +160,7 @@ func TestPrometheusWithoutNativeHistograms(t *testing.T) {
 		t.Errorf("messages %q", l.notes)
 	}
 	l.end()
-	l = openLab(t, dir, 15*time.Second, remoteWrite("?histograms=quantiles")(t, s))
+	l = openLab(t, dir, time.Minute, remoteWrite("?histograms=quantiles")(t, s))
 	complete(t, l.set.Flush(t.Context()))
 	holdsQuantiles(t, s, l, r)
 }

@@ -25,7 +25,7 @@ func TestPrometheusPulls(t *testing.T) {
 	metrics := httptest.NewServer(l.pulled())
 	defer metrics.Close()
 	config := fmt.Sprintf(`
-global: {scrape_interval: 500ms, scrape_timeout: 500ms%%s}
+global: {scrape_interval: 1s, scrape_timeout: 1s%%s}
 scrape_configs: [{job_name: tidegauge, static_configs: [{targets: [%q]}]}]
 `, strings.TrimPrefix(metrics.URL, "http://"))
 	pullers := []struct {
@@ -70,7 +70,7 @@ scrape_configs: [{job_name: tidegauge, static_configs: [{targets: [%q]}]}]
 func (s *server) awaitScrape(after time.Time) {
 	s.t.Helper()
 	query := url.Values{"query": {`timestamp(up{job="tidegauge"}) and up == 1`}}
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-time.After(50 * time.Millisecond) {
 		var answer struct {
 			Data struct{ Result []struct{ Value [2]any } }
 		}

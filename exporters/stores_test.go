@@ -187,7 +187,7 @@ func TestServersOfAnOlderProtocol(t *testing.T) {
 			s, err := open(t)
 			skip(t, err)
 			s.start()
-			l := openLab(t, t.TempDir(), 15*time.Second, remoteWrite("?protocol=2")(t, s))
+			l := openLab(t, t.TempDir(), time.Minute, remoteWrite("?protocol=2")(t, s))
 			put(t, l, 3)
 			l.set.Begin(t.Context())
 			b := l.set.Flush(t.Context())[0]

@@ -42,7 +42,7 @@ classes:
 objectives: [%s]
 tests:
   load:  {arrivals: [{to: 200/s, over: 1s}, {hold: 3s}], max_users: 50}
-  clean: {arrivals: 400/s, duration: 1s, max_users: 50, classes: [Loser]}
+  clean: {arrivals: 200/s, duration: 1s, max_users: 200, classes: [Loser]}
   few:   {arrivals: 5/s, duration: 1s, max_users: 5, classes: [Buyer]}
 `
 

@@ -137,8 +137,14 @@ func TestEveryQueryHasData(t *testing.T) {
 	b := newBench(t)
 	// History: a run that passes and one that is inconclusive, so that the dashboard of runs has one of each.
 	for test, objectives := range map[string]string{"clean": "p95 < 5s, failures < 9999", "few": "p99 < 5s, failures < 9999"} {
-		if _, err := b.run(t.Context(), test, objectives); err != nil {
-			t.Fatal(err)
+		for range 5 { // a busy machine can make a run inconclusive
+			r, err := b.run(t.Context(), test, objectives)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if test != "clean" || r.Verdict.Outcome == verdict.Pass {
+				break
+			}
 		}
 	}
 	earlier := time.Now()

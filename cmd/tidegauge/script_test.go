@@ -191,7 +191,7 @@ func awaitServed(ts *testscript.TestScript, requests <-chan struct{}, args []str
 	}
 	n, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	limit := time.After(20 * time.Second)
+	limit := time.After(time.Minute)
 	for i := range n {
 		select {
 		case <-requests:

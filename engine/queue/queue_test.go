@@ -356,7 +356,7 @@ func TestPlansFollowTheFolder(t *testing.T) {
 	})
 	await := func(name string, ok func(*PlanState) bool) {
 		t.Helper()
-		limit := time.After(20 * time.Second)
+		limit := time.After(time.Minute)
 		for {
 			select {
 			case s := <-told:

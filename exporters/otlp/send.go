@@ -169,7 +169,8 @@ func (s *overHTTP) encode(request proto.Message) ([]byte, error) {
 
 // failure returns what it means that there was no answer by HTTP.
 func failure(err error) error {
-	if strings.Contains(err.Error(), "malformed HTTP response") {
+	// net/http says the second when the server's first frame, which HTTP/2 servers send unasked, arrives before the request is sent.
+	if text := err.Error(); strings.Contains(text, "malformed HTTP response") || strings.Contains(text, "readLoopPeekFailLocked") {
 		return fmt.Errorf("%w (a gRPC server? its address begins with grpc:// or grpcs://)", client.Failure(err))
 	}
 	return client.Failure(err)
