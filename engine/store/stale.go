@@ -24,20 +24,58 @@ func (s *Store) EndSeries(ctx context.Context, label, value string, t time.Time)
 		return fail(err)
 	}
 	defer done()
-	last, err := s.lastSamples(ctx, label, value, t)
+	match, err := labels.NewMatcher(labels.MatchEqual, label, value)
+	if err == nil {
+		err = s.endAll(ctx, match, t)
+	}
 	if err != nil {
 		return fail(err)
+	}
+	return nil
+}
+
+// EndLeft ends every series that a process which was killed has left, right after its last sample, so that nothing of it
+// lingers. It does nothing if the process before ended by itself, or the second time.
+func (s *Store) EndLeft(ctx context.Context) error {
+	fail := func(err error) error {
+		return fmt.Errorf("ending the series that a killed process has left: %w", err)
+	}
+	ctx, done, err := s.begin(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	defer done()
+	newest := s.db.Head().MaxTime()
+	if !s.lock.left.Load() || newest == math.MinInt64 { // which says that there is nothing
+		s.lock.left.Store(false)
+		return nil
+	}
+	// Each series is ended after its last sample: no time is given that could come later.
+	match, err := labels.NewMatcher(labels.MatchNotEqual, labels.MetricName, "")
+	if err == nil {
+		err = s.endAll(ctx, match, time.UnixMilli(newest-lookback.Milliseconds()))
+	}
+	if err != nil {
+		return fail(err)
+	}
+	s.lock.left.Store(false)
+	return nil
+}
+
+// endAll writes a staleness marker, at t or right after its last sample if that is later, to the series that match and would
+// answer at t or later.
+func (s *Store) endAll(ctx context.Context, match *labels.Matcher, t time.Time) error {
+	last, err := s.lastSamples(ctx, match, t)
+	if err != nil {
+		return err
 	}
 	app := s.appender(ctx)
 	for _, l := range last {
 		if err := l.end(app, t.UnixMilli()); err != nil {
-			return fail(errors.Join(err, app.Rollback()))
+			return errors.Join(err, app.Rollback())
 		}
 	}
-	if err := app.Commit(); err != nil {
-		return fail(err)
-	}
-	return nil
+	return app.Commit()
 }
 
 // lastSample is where a series ends, as far as it is not stale.
@@ -63,16 +101,12 @@ func (l *lastSample) end(app storage.AppenderV2, t int64) error {
 }
 
 // lastSamples finds the series that would still answer at t or later.
-func (s *Store) lastSamples(ctx context.Context, label, val string, t time.Time) (found []lastSample, err error) {
+func (s *Store) lastSamples(ctx context.Context, match *labels.Matcher, t time.Time) (found []lastSample, err error) {
 	q, err := s.db.Querier(t.Add(-lookback).UnixMilli(), math.MaxInt64)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
-	match, err := labels.NewMatcher(labels.MatchEqual, label, val)
-	if err != nil {
-		return nil, err
-	}
 	set := q.Select(ctx, false, nil, match)
 	var it chunkenc.Iterator
 	for set.Next() {

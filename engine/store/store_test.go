@@ -201,7 +201,14 @@ func TestWhatAKilledProcessWroteIsThere(t *testing.T) {
 	if err := stdin.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
 	}
-	s := open(t, Options{Dir: dir})
+	s, err := Open(Options{Dir: dir}) // a process that does not come to end what was left
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, Options{Dir: dir})
 	for expr, want := range map[string]float64{
 		`count_over_time(written[1m])`:                   50,
 		`max_over_time(written[1m])`:                     49,
@@ -212,6 +219,28 @@ func TestWhatAKilledProcessWroteIsThere(t *testing.T) {
 		if got := query(t, s, expr, at(50*time.Second)); len(got) != 1 || got[0].Value != want {
 			t.Errorf("%s: got %v, want %v", expr, got, want)
 		}
+	}
+	put(t, s, at(time.Minute), 1, "__name__", "resumed")
+	for range 2 { // the second time what is written now is not touched
+		if err := s.EndLeft(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := query(t, s, `count({__name__=~"written|measured"})`, at(50*time.Second)); len(got) != 0 {
+			t.Errorf("what the child left lingers: %v", got)
+		}
+		put(t, s, at(2*time.Minute), 2, "__name__", "resumed")
+	}
+	for expr, want := range map[string]float64{
+		`count_over_time(written[1m])`:  50,
+		`count_over_time(measured[1m])`: 50,
+		`written offset 1s`:             49,
+	} {
+		if got := query(t, s, expr, at(50*time.Second)); len(got) != 1 || got[0].Value != want {
+			t.Errorf("after the end, %s: got %v, want %v", expr, got, want)
+		}
+	}
+	if got := query(t, s, "resumed", at(2*time.Minute)); len(got) != 1 || got[0].Value != 2 {
+		t.Errorf("what was written since: %v, want it to go on", got)
 	}
 }
 
@@ -235,6 +264,9 @@ func TestClosed(t *testing.T) {
 	}
 	if err := s.EndSeries(t.Context(), "a", "b", at(0)); !errors.Is(err, ErrClosed) {
 		t.Errorf("EndSeries: %v", err)
+	}
+	if err := s.EndLeft(t.Context()); !errors.Is(err, ErrClosed) {
+		t.Errorf("EndLeft: %v", err)
 	}
 	if err := export(t, otlp, counter(1, at(0), at(0))); !errors.Is(err, ErrClosed) {
 		t.Errorf("OTLP: %v", err)

@@ -147,7 +147,9 @@ func New(ctx context.Context, c Config) (*App, error) {
 		AllowedHooks: c.AllowedHooks,
 	}
 	restoreFaults(ctx, &c)
-	a.endInterrupted(ctx)
+	if err := s.EndLeft(ctx); err != nil { // after the outlets are there, which send the markers
+		c.Notify("WARNING: what a process that was killed has measured may linger: " + err.Error())
+	}
 	if c.Daemon != nil {
 		if err := a.openDaemon(c.Daemon); err != nil {
 			return nil, errors.Join(err, a.Stop(ctx))
@@ -179,20 +181,6 @@ func ownTargets(o *host.Options) []scrape.Local {
 		list = append(list, scrape.Local(t))
 	}
 	return list
-}
-
-// endInterrupted ends the series of runs whose process was killed, right after their last samples, so that outlets send the
-// markers and nothing of these runs lingers anywhere. Runs before one that finished have been seen by the process of that one.
-func (a *App) endInterrupted(ctx context.Context) {
-	const newest = 20
-	records, _, err := a.History.Newest(newest)
-	for i := 0; err == nil && i < len(records) && records[i].State == history.Interrupted; i++ {
-		r := &records[i]
-		err = a.store.EndSeries(ctx, "run", r.ID, r.Start.Add(time.Duration(r.Seconds*float64(time.Second))))
-	}
-	if err != nil {
-		a.config.Notify("WARNING: what a run that was killed has measured may linger: " + err.Error())
-	}
 }
 
 func openOutlets(c *Config, s *store.Store) (*exporters.Outlets, error) {
