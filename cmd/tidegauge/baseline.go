@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"tidegauge/engine/compare"
 	"tidegauge/engine/history"
+	"tidegauge/engine/report"
 )
 
 func newBaseline(c *console) *cobra.Command {
@@ -21,15 +23,23 @@ func newBaseline(c *console) *cobra.Command {
 		Short: "Pin runs as baselines, and say which runs others are compared with",
 		Long: `Every run is compared with the last good ones before it that are like it: the same test of the same plan doing the
 same under the same load, with the same labels, from a machine of the same class. Good are runs that passed or failed, were no
-regression themselves, and are not excluded. A regression that is as it should be is accepted: baselines begin with it then.`,
+regression themselves, and are not excluded.
+
+Levels that changed over the history and stayed changed are found after each run; tidegauge baseline changes lists them, each
+with the run it began with. That run is accepted if what changed is as it should be: baselines begin with it then, and nobody is
+told of it any more from the next run on. It is rejected if it is not: no run from it on is part of a baseline until what
+changed is back, so that no run is compared with what is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.registerConfig(cmd.PersistentFlags())
-	cmd.AddCommand(newBaselinePin(c, &s), newBaselineUnpin(c, &s), newBaselineList(c, &s),
-		newMark(c, &s, "accept RUN", "What changed with a run is as it should be: compare with nothing before it", func(m *history.Mark) { m.Accepted, m.Excluded = true, false }),
-		newMark(c, &s, "exclude RUN", "Compare with other runs, not with this one", func(m *history.Mark) { m.Accepted, m.Excluded = false, true }),
-		newMark(c, &s, "note RUN", "Only note something of a run, with --note", func(*history.Mark) {}),
+	cmd.AddCommand(newBaselinePin(c, &s), newBaselineUnpin(c, &s), newBaselineList(c, &s), newBaselineChanges(c, &s),
+		newMark(c, &s, "accept RUN", "What changed with a run is as it should be: compare with nothing before it",
+			func(m *history.Mark) { m.Accepted, m.Rejected, m.Excluded = true, false, false }),
+		newMark(c, &s, "reject RUN", "What changed with a run is not as it should be: compare with no run from it on until that is back",
+			func(m *history.Mark) { m.Accepted, m.Rejected, m.Excluded = false, true, false }),
+		newMark(c, &s, "exclude RUN", "Compare with other runs, not with this one", func(m *history.Mark) { m.Accepted, m.Rejected, m.Excluded = false, false, true }),
+		newMark(c, &s, "annotate RUN", "Only note something of a run or what changed with it, with --note", func(*history.Mark) {}, "note"),
 		newMark(c, &s, "clear RUN", "Take back what was said of a run", func(m *history.Mark) { *m = history.Mark{} }))
 	return cmd
 }
@@ -81,12 +91,68 @@ func newBaselineUnpin(c *console, s *settings) *cobra.Command {
 	}
 }
 
-func newMark(c *console, s *settings, use, short string, change func(*history.Mark)) *cobra.Command {
+func newBaselineChanges(c *console, s *settings) *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "changes",
+		Short: "List the levels that changed over the history and stayed changed, each with the run it began with",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			h, err := openHistory(c, s)
+			if err != nil {
+				return err
+			}
+			m, err := h.Marks()
+			if err != nil {
+				return withCode(exitStorage, err)
+			}
+			courses, wrong := h.Courses()
+			shown := 0
+			for i := range courses {
+				k := &courses[i]
+				list := k.Changes
+				if !all {
+					list = k.Open()
+				}
+				if len(list) == 0 {
+					continue
+				}
+				shown++
+				fmt.Fprintf(c.out, "%s, test %s, %s up to %s\n", k.Plan, k.Test, plural(k.Runs, "run"), k.Run)
+				if err := printed(report.WriteChanges(c.out, list, widthOf(c), colored(c))); err != nil {
+					return err
+				}
+				for _, run := range noted(list, &m) {
+					fmt.Fprintf(c.out, "  %s: %s\n", run, m.Runs[run].Note)
+				}
+			}
+			if shown == 0 && wrong == nil {
+				fmt.Fprintln(c.out, "nothing has changed over the history that would be news; --all shows what was accepted or is over too")
+			}
+			return withCode(exitStorage, wrong)
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "also what was accepted, what is over, and what became better long ago")
+	return cmd
+}
+
+// noted returns the runs with which changes began that somebody has noted something of, each once.
+func noted(changes []compare.Change, m *history.Marks) (runs []string) {
+	for i := range changes {
+		if run := changes[i].Run; m.Runs[run].Note != "" && !slices.Contains(runs, run) {
+			runs = append(runs, run)
+		}
+	}
+	return runs
+}
+
+func newMark(c *console, s *settings, use, short string, change func(*history.Mark), aliases ...string) *cobra.Command {
 	var note string
 	cmd := &cobra.Command{
-		Use:   use,
-		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Use:     use,
+		Aliases: aliases,
+		Short:   short,
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, err := openHistory(c, s)
 			if err != nil {
@@ -100,10 +166,12 @@ func newMark(c *console, s *settings, use, short string, change func(*history.Ma
 					if note != "" {
 						mark.Note = note
 					}
-					m.Runs[r.ID] = mark
 					if mark == (history.Mark{}) {
 						delete(m.Runs, r.ID)
+						return nil
 					}
+					mark.At = time.Now().UTC().Truncate(time.Second)
+					m.Runs[r.ID] = mark
 					return nil
 				})
 			}
@@ -152,6 +220,9 @@ func marksOf(m history.Mark) string {
 	var words []string
 	if m.Accepted {
 		words = append(words, "accepted")
+	}
+	if m.Rejected {
+		words = append(words, "rejected")
 	}
 	if m.Excluded {
 		words = append(words, "excluded")

@@ -257,7 +257,7 @@ func (f *runFlags) confirmed(ctx context.Context, c *console, a *app.App, p *pla
 			return r, nil // by a person, who does not want to know
 		}
 	}
-	found, err := a.Lab.Confirm(r.Run.ID, reruns)
+	found, err := a.Lab.Confirm(ctx, r.Run.ID, reruns)
 	if err != nil {
 		return r, err
 	}

@@ -73,6 +73,16 @@ const (
 	WarmUpTime        = "tidegauge.warm_up.time"
 	BaselineChange    = "tidegauge.baseline.change"
 	BaselineVerdict   = "tidegauge.baseline.verdict"
+	BaselineConfirmed = "tidegauge.baseline.confirmed"
+	BaselineJudgement = "tidegauge.baseline.judgement"
+	BaselineValue     = "tidegauge.baseline.value"
+	BaselineRunValue  = "tidegauge.baseline.run_value"
+	BaselineRuns      = "tidegauge.baseline.runs"
+	BaselineTime      = "tidegauge.baseline.time"
+	HistoryChange     = "tidegauge.history.change"
+	HistoryChangeTime = "tidegauge.history.change_time"
+	HistoryChanges    = "tidegauge.history.changes"
+	LastGoodTime      = "tidegauge.last_good.time"
 	OutletSamples     = "tidegauge.outlet.samples"
 	OutletSpans       = "tidegauge.outlet.spans"
 	OutletEvents      = "tidegauge.outlet.events"
@@ -123,6 +133,9 @@ const (
 	LabelKind       = "kind"
 	LabelText       = "text"
 	LabelSubject    = "subject"
+	LabelTrend      = "trend" // worse or better
+	LabelSince      = "since" // a run
+	LabelTarget     = "target_version"
 	LabelFigure     = "figure"
 	LabelBound      = "bound"
 	LabelOutlet     = "outlet"
@@ -175,12 +188,23 @@ func All() []Metric {
 // a run; the ends of its interval are in FigureBound.
 func Figures() []Metric {
 	subject := []string{LabelSubject}
+	change := []string{LabelSubject, LabelTrend, LabelSince, LabelTarget}
 	return []Metric{
 		{Capacity, Gauge, "{iteration}/s", "Highest arrival rate that met the objectives, of a search for it.", nil},
 		{CapacityUsers, Gauge, "{user}", "Most users that the objectives were met with, of a search for them.", nil},
 		{ThroughputCeiling, Gauge, "{request}/s", "Most requests a second that were answered well, whatever the load.", nil},
 		{BaselineChange, Gauge, "1", "Relative change against the baseline: 0.1 is 10% more. The subject is the metric that is compared.", subject},
 		{BaselineVerdict, Gauge, "", "Comparison with the baseline: 1 not worse or better, 0 regression, -1 undecided.", nil},
+		{BaselineConfirmed, Gauge, "", "Of a regression: 1 if runs that were made to confirm it show it too, else 0.", nil},
+		{BaselineJudgement, Gauge, "", "Comparison of one metric with the baseline: 1 not worse or better, 0 regression, -1 undecided.", subject},
+		{BaselineValue, Gauge, "", "Level of the baseline that a run was compared with, in seconds, per second or as a ratio.", subject},
+		{BaselineRunValue, Gauge, "", "Value of the run, or of the runs that confirm it, beside that of the baseline.", subject},
+		{BaselineRuns, Gauge, "{run}", "Runs of the baseline that a run was compared with; 0 for the first of its kind.", nil},
+		{BaselineTime, Gauge, "s", "When a run was compared with its baseline, in seconds since 1970: the latest comparison of a test is the one that holds.", nil},
+		{HistoryChange, Gauge, "1", "Relative change of a level over the history of runs that has lasted, as long as it does and nobody accepted it; for the better, for ten runs. Since is the run with which it began, target_version what the target was then.", change},
+		{HistoryChangeTime, Gauge, "s", "When the run began with which such a level changed, in seconds since 1970.", change},
+		{HistoryChanges, Gauge, "{change}", "How many such changes there are, for the worse and for the better.", []string{LabelTrend}},
+		{LastGoodTime, Gauge, "s", "When the last run of the kind ended that passed and was no regression, in seconds since 1970.", nil},
 		{DetectionTime, Gauge, "s", "Time from the beginning of a fault until it showed; the subject is the fault.", subject},
 		{RecoveryTime, Gauge, "s", "Time from the end of a fault or spike until the target was back for good; absent if it was not. The subject is the fault or spike.", subject},
 		{DrainTime, Gauge, "s", "Time from the end of a fault or spike until as few requests were under way as before; the subject is the fault or spike.", subject},

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"tidegauge/engine/stat"
 )
@@ -17,6 +18,10 @@ const Schema = "tidegauge.comparison/v1"
 type Run struct {
 	ID     string
 	Values Values
+
+	// Start, Version and Commit (of the target) say when a change began; Against does not need them.
+	Start           time.Time
+	Version, Commit string
 }
 
 // Comparison is what comparing a run with others came to.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"tidegauge/engine/answer"
-	"tidegauge/engine/compare"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/telemetry"
 	"tidegauge/engine/verdict"
@@ -17,7 +16,7 @@ import (
 
 // conclude ends the run's series, takes into the verdict what became of the outlets that have to be complete, and only then
 // tells it: the store, the outlets and the report say one thing.
-func (e *experiment) conclude(ctx, patience context.Context, v *verdict.Verdict, a *answer.Answer, c *compare.Comparison, start time.Time) (kept []error) {
+func (e *experiment) conclude(ctx, patience context.Context, v *verdict.Verdict, a *answer.Answer, figures func(at time.Time) []telemetry.Figure, start time.Time) (kept []error) {
 	keep := func(write func(context.Context) error) {
 		ctx, done := context.WithTimeout(ctx, endWithin)
 		defer done()
@@ -36,7 +35,7 @@ func (e *experiment) conclude(ctx, patience context.Context, v *verdict.Verdict,
 	}
 	e.judged(v, start)
 	// The answers come after the end of the series: they are what is to be seen of the run from now on.
-	keep(func(ctx context.Context) error { return e.telemetry.Finish(ctx, results(v, a, c, time.Now())) })
+	keep(func(ctx context.Context) error { return e.telemetry.Finish(ctx, results(v, a, figures, time.Now())) })
 	keep(e.exporter.Shutdown)
 	return kept
 }
@@ -48,8 +47,8 @@ func (e *experiment) require(books []outlet.Books) {
 	}
 }
 
-func results(v *verdict.Verdict, a *answer.Answer, c *compare.Comparison, at time.Time) telemetry.Results {
-	r := telemetry.Results{Time: at, Verdict: passed(v.Outcome), Objectives: map[string]telemetry.Answer{}, Figures: compared(c)}
+func results(v *verdict.Verdict, a *answer.Answer, figures func(at time.Time) []telemetry.Figure, at time.Time) telemetry.Results {
+	r := telemetry.Results{Time: at, Verdict: passed(v.Outcome), Objectives: map[string]telemetry.Answer{}, Figures: figures(at)}
 	for _, f := range v.Objectives() {
 		r.Objectives[f.Objective.Text] = passed(f.Outcome)
 	}

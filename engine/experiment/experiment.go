@@ -441,8 +441,8 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 		a = e.loadAnswer(result, steady, &v) // of the objectives
 	}
 	done()
-	comparison := e.compare(steady, &v)
-	kept = append(kept, e.conclude(ctx, patience, &v, a, comparison, result.Start)...)
+	comparison, course := e.compare(steady, &v)
+	kept = append(kept, e.conclude(ctx, patience, &v, a, func(at time.Time) []telemetry.Figure { return compared(comparison, course, &v, at) }, result.Start)...)
 	books := e.lab.Outlets.Flush(patience)
 	e.require(books)
 	for _, cause := range causes(kept) {
@@ -450,6 +450,9 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	}
 	r := e.collector.Report(&v)
 	r.Answer, r.Comparison, r.Folder, r.Outlets = a, comparison, e.record.Dir(), books
+	if course != nil {
+		r.Changes = course.Open()
+	}
 	var summary strings.Builder
 	if err := r.WriteText(&summary, summaryWidth, false); err != nil {
 		kept = append(kept, err)

@@ -44,9 +44,12 @@ type Pin struct {
 
 // Mark is what was said of a run.
 type Mark struct {
-	Excluded bool   `json:"excluded,omitempty"` // part of no baseline
-	Accepted bool   `json:"accepted,omitempty"` // what changed with it is as it should be: baselines begin with it
-	Note     string `json:"note,omitempty"`
+	Excluded bool `json:"excluded,omitempty"` // part of no baseline
+	Accepted bool `json:"accepted,omitempty"` // what changed with it is as it should be: baselines begin with it
+	// Rejected: what changed with it is not as it should be: it and the runs after it are part of no baseline until that is back.
+	Rejected bool      `json:"rejected,omitempty"`
+	Note     string    `json:"note,omitempty"`
+	At       time.Time `json:"at,omitzero"` // when that was said
 }
 
 // Marks reads the marks; none is no error.
@@ -71,7 +74,10 @@ func (h *History) Marks() (Marks, error) {
 	return m, nil
 }
 
-func (h *History) marksPath() string { return filepath.Join(filepath.Dir(h.dir), marksFile) }
+func (h *History) marksPath() string { return filepath.Join(h.root(), marksFile) }
+
+// root returns the data directory.
+func (h *History) root() string { return filepath.Dir(h.dir) }
 
 // ChangeMarks changes the marks; nobody else does meanwhile.
 func (h *History) ChangeMarks(ctx context.Context, change func(*Marks) error) error {
@@ -153,38 +159,52 @@ func (h *History) Values(id string) (compare.Values, error) {
 
 // Rolling returns the runs that one is compared with, oldest first: the last good ones before it that are like it, from the
 // last accepted one on. Good are runs that have an answer, pass or fail, were not worse than their own baseline, and
-// are not excluded. A run that was made to confirm another counts like any other.
+// are neither excluded nor rejected. What was worse before somebody accepted that it is so counts as good from the accepted run
+// on. A run that was made to confirm another counts like any other.
 func (h *History) Rolling(of Record) ([]compare.Run, error) {
 	m, err := h.Marks()
 	if err != nil {
 		return nil, err
 	}
-	ids, err := h.ids()
+	first, begin, said := h.accepted(of, &m)
+	bad, err := h.rejected(of.Key, &m, begin)
 	if err != nil {
 		return nil, err
 	}
 	var runs []compare.Run
-	suffix := "-" + slug(of.Test) + "-"
-	for _, id := range ids {
-		if id[:timeLength] > of.ID[:timeLength] || id == of.ID || !strings.HasPrefix(id[timeLength:], suffix) {
-			continue
+	err = h.comparable(of, func(r *Record) bool {
+		if of.RerunOf != "" && (r.ID == of.RerunOf || r.RerunOf == of.RerunOf) {
+			return true
 		}
-		r, ok := h.read(id)
-		if !ok || r.Key != of.Key || !r.Start.Before(of.Start) || of.RerunOf != "" && (id == of.RerunOf || r.RerunOf == of.RerunOf) {
-			continue
+		mark := m.Runs[r.ID]
+		if r.Start.Before(said) {
+			r.Comparison = "" // it was made with what is not the baseline any more
 		}
-		mark := m.Runs[id]
-		if good(&r, mark) {
-			if v, err := h.Values(id); err == nil && v.Problem == "" {
-				runs = append(runs, compare.Run{ID: id, Values: v})
+		if good(r, mark) && !within(r.Start, bad) {
+			if v, err := h.Values(r.ID); err == nil && v.Problem == "" {
+				runs = append(runs, runOf(r, v))
 			}
 		}
-		if len(runs) == RollingRuns || mark.Accepted {
-			break
-		}
+		return len(runs) < RollingRuns && r.ID != first
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.Reverse(runs)
 	return runs, nil
+}
+
+// accepted returns the last accepted run before one that can be compared with it, when it began, and when it was accepted.
+func (h *History) accepted(of Record, m *Marks) (id string, begin, said time.Time) {
+	for run, mark := range m.Runs {
+		if !mark.Accepted {
+			continue
+		}
+		if r, ok := h.read(run); ok && r.Key == of.Key && r.Start.Before(of.Start) && r.Start.After(begin) {
+			id, begin, said = run, r.Start, mark.At
+		}
+	}
+	return id, begin, said
 }
 
 // RollingText says in words what Rolling returned.

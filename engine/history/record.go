@@ -58,6 +58,7 @@ type Record struct {
 	Branch        string         `json:"branch,omitempty"`
 	Comparison    stat.Judgement `json:"comparison,omitempty"` // with its baseline
 	Compared      string         `json:"compared,omitempty"`   // the same in words
+	Changes       []string       `json:"changes,omitempty"`    // that have lasted over the history, each in words
 	RerunOf       string         `json:"rerun_of,omitempty"`   // the run that this one was made to confirm
 
 	Problem string `json:"-"` // what is wrong with a damaged record
@@ -83,6 +84,10 @@ func (r *Record) take(from *report.Report) {
 	}
 	if c := from.Comparison; c != nil {
 		r.Comparison, r.Compared = c.Verdict, c.Summary
+	}
+	r.Changes = nil
+	for i := range from.Changes {
+		r.Changes = append(r.Changes, from.Changes[i].Text())
 	}
 }
 

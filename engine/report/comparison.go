@@ -19,6 +19,48 @@ func (r *Report) comparison(t *text) {
 	writeComparison(t, r.Comparison, false)
 }
 
+// changes writes which levels have changed in the course of the history.
+func (r *Report) changes(t *text) {
+	if len(r.Changes) == 0 {
+		return
+	}
+	t.heading("Changes over the history", "that have lasted")
+	writeChanges(t, r.Changes)
+}
+
+func writeChanges(t *text, all []compare.Change) {
+	const mark = 16
+	for i := range all {
+		c := &all[i]
+		word, s := "worse", red
+		if !c.Worse {
+			word, s = "better", green
+		}
+		switch {
+		case c.Accepted:
+			word, s = word+", accepted", dim
+		case c.Back != "":
+			word, s = word+", over", dim
+		}
+		line := c.Text()
+		if c.Back != "" {
+			line += ", back with run " + c.Back
+		}
+		line += ": " + verdict.Format(c.Before, c.Unit) + " before, " + verdict.Format(c.After, c.Unit) + " since"
+		t.paragraph("  "+pad(word, mark)+" ", s, line)
+	}
+}
+
+// WriteChanges writes the changes of a history for a terminal.
+func WriteChanges(w io.Writer, all []compare.Change, width int, color bool) error {
+	t := &text{w: w, width: min(max(width, minWidth), maxWidth), color: color}
+	writeChanges(t, all)
+	if t.err != nil {
+		return fmt.Errorf("write changes: %w", t.err)
+	}
+	return nil
+}
+
 // WriteComparison writes a comparison for a terminal, with every row.
 func WriteComparison(w io.Writer, c *compare.Comparison, width int, color bool) error {
 	t := &text{w: w, width: min(max(width, minWidth), maxWidth), color: color}

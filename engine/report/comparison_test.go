@@ -28,6 +28,15 @@ func comparison() *compare.Comparison {
 	}
 }
 
+func changes() []compare.Change {
+	return []compare.Change{
+		{Metric: "p95", Unit: "s", Run: "20260301-120000-load-k3f9", Version: "1.4.2", Worse: true, Before: 0.1, After: 0.121, Change: 0.21, Low: new(0.17), High: new(0.25)},
+		{Request: "User / GET /pay|ments", Metric: "p50", Unit: "s", Run: "20260301-120000-load-k3f9", Commit: "0123456789abcdef", Before: 0.1, After: 0.08, Change: -0.2},
+		{Metric: "errors", Unit: "ratio", Run: "20260301-120000-load-k3f9", Worse: true, Before: 0.001, After: 0.02, Change: 19, Back: "20260302-120000-load-m2x7"},
+		{Metric: "good requests", Unit: "1/s", Run: "20260301-120000-load-k3f9", Worse: true, Before: 100, After: 90, Change: -0.1, Accepted: true},
+	}
+}
+
 func TestComparisonText(t *testing.T) {
 	for name, write := range map[string]func(*bytes.Buffer, *compare.Comparison) error{
 		"comparison-100.txt": func(b *bytes.Buffer, c *compare.Comparison) error { return WriteComparison(b, c, 100, false) },
@@ -36,6 +45,12 @@ func TestComparisonText(t *testing.T) {
 		"comparison-section.txt": func(b *bytes.Buffer, c *compare.Comparison) error {
 			x := &text{w: b, width: 100}
 			(&Report{Comparison: c}).comparison(x)
+			return x.err
+		},
+		"changes.txt": func(b *bytes.Buffer, _ *compare.Comparison) error { return WriteChanges(b, changes(), 100, false) },
+		"changes-section.txt": func(b *bytes.Buffer, _ *compare.Comparison) error {
+			x := &text{w: b, width: 72}
+			(&Report{Changes: changes()[:1]}).changes(x)
 			return x.err
 		},
 	} {

@@ -31,6 +31,7 @@ type Report struct {
 	Verdict    *verdict.Verdict    `json:"verdict,omitempty"`
 	Answer     *answer.Answer      `json:"answer,omitempty"`     // to the question of the test's type
 	Comparison *compare.Comparison `json:"comparison,omitempty"` // with its baseline
+	Changes    []compare.Change    `json:"changes,omitempty"`    // of levels over the history that are to be told
 	Total      Row                 `json:"total"`
 	Requests   []Row               `json:"requests"`
 	Failures   []Failure           `json:"failures"`

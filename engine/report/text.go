@@ -91,6 +91,7 @@ func (r *Report) WriteText(w io.Writer, width int, color bool) error {
 	r.answer(t)
 	r.objectives(t)
 	r.comparison(t)
+	r.changes(t)
 	r.charts(t)
 	r.faults(t)
 	r.requests(t)

@@ -17,10 +17,11 @@ type ChangeOptions struct {
 
 // ChangePoint is where the level of a series changed.
 type ChangePoint struct {
-	At            int     // index of the first value of the new level
-	Before, After float64 // the levels: geometric means where all values are positive, else medians
-	Change        float64 // relative: 0.1 is 10% more
-	P             float64 // how often chance makes as great a difference between these two segments
+	At            int      // index of the first value of the new level
+	Before, After float64  // the levels: geometric means where all values are positive, else medians
+	Change        float64  // relative: 0.1 is 10% more
+	Interval      Interval // of Change, as if it were known that the level changed there and nowhere else
+	P             float64  // how often chance makes as great a difference between these two segments
 }
 
 // Changes are the change points of a series, in its order.
@@ -78,6 +79,7 @@ func ChangePoints(o ChangeOptions, x []float64) Changes {
 		p, change := d.compare(left, cut, right)
 		c.Points = append(c.Points, ChangePoint{
 			At: at[cut], Before: typicalOf(values[left:cut]), After: typicalOf(values[cut:right]), Change: change, P: p,
+			Interval: d.interval(left, cut, right),
 		})
 	}
 	return c
@@ -311,6 +313,19 @@ func (d *divider) compare(left, cut, right int) (p, change float64) {
 	return p, ratio(difference)
 }
 
+// interval returns that of the relative change at a cut.
+func (d *divider) interval(left, cut, right int) Interval {
+	difference, se, df := meansOf(d.y[left:cut], d.y[cut:right], d.rho)
+	if df <= 0 {
+		return Interval{Low: -1, High: math.Inf(1)}
+	}
+	half := 0.0
+	if se > 0 {
+		half = critical(tail, df) * se
+	}
+	return Interval{Low: ratio(difference - half), High: ratio(difference + half)}
+}
+
 // autocorrelation returns the first autocorrelation of what is left of the series without its levels, corrected for the
 // bias of short series (Kendall, Biometrika 41, 1954).
 func (d *divider) autocorrelation(cuts []int) float64 {
@@ -338,25 +353,34 @@ func (d *divider) autocorrelation(cuts []int) float64 {
 	return min(mostRho, max(0, rho+1/n))
 }
 
-// test is Student's two-sided test of two means with a common variance. With autocorrelation rho the standard error is
-// multiplied by √((1+rho)/(1-rho)) and the degrees of freedom divided by its square (Bayley and Hammersley, J. R. Stat.
-// Soc. Suppl. 8, 1946).
+// test is Student's two-sided test of two means with a common variance, see meansOf.
 func test(a, b []float64, rho float64) (p, difference float64) {
+	difference, se, df := meansOf(a, b, rho)
+	switch {
+	case df <= 0, se == 0 && difference == 0:
+		return 1, difference
+	case se == 0:
+		return 0, difference // no noise at all
+	}
+	return 2 * tTail(math.Abs(difference)/se, df), difference
+}
+
+// meansOf returns the difference of two means, its standard error if both have the same variance, and the degrees of freedom
+// of that. With autocorrelation rho the standard error is multiplied by √((1+rho)/(1-rho)) and the degrees of freedom divided
+// by its square (Bayley and Hammersley, J. R. Stat. Soc. Suppl. 8, 1946).
+func meansOf(a, b []float64, rho float64) (difference, se, df float64) {
 	meanA, varA := moments(a)
 	meanB, varB := moments(b)
 	na, nb := float64(len(a)), float64(len(b))
 	difference = meanB - meanA
-	inflation := (1 + rho) / (1 - rho)
-	df := na + nb - 2
+	df = na + nb - 2
 	if df <= 0 {
-		return 1, difference
+		return difference, 0, 0
 	}
-	se := math.Sqrt((varA*(na-1) + varB*(nb-1)) / df * (1/na + 1/nb) * inflation)
+	inflation := (1 + rho) / (1 - rho)
+	se = math.Sqrt((varA*(na-1) + varB*(nb-1)) / df * (1/na + 1/nb) * inflation)
 	if !(se > 1e-12*math.Max(math.Abs(meanA), math.Abs(meanB))) {
-		if difference == 0 {
-			return 1, 0
-		}
-		return 0, difference // no noise at all
+		se = 0
 	}
-	return 2 * tTail(math.Abs(difference)/se, max(1, df/inflation)), difference
+	return difference, se, max(1, df/inflation)
 }

@@ -66,6 +66,32 @@ func TestChangePointsOfPlainSteps(t *testing.T) {
 	if p := c.Points[0]; math.Abs(p.Change-0.2) > 0.02 || math.Abs(p.Before-100) > 1 || math.Abs(p.After-120) > 1.5 || p.P > 1e-9 {
 		t.Errorf("the first is %+v, want 20%% from 100", p)
 	}
+	if i := c.Points[0].Interval; !i.Contains(0.2) || i.High-i.Low > 0.04 || i.High-i.Low < 0.005 {
+		t.Errorf("its interval is %+v, want a narrow one around 20%%", i)
+	}
+}
+
+// The interval of a change holds the true one about as often as it says, where the noise is alike from run to run too.
+func TestIntervalOfAChange(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 1))
+	s := story{sd: 0.03, rho: 0.3, steps: map[int]float64{30: 0.2}}
+	held, n := 0, 0
+	for range 400 {
+		for _, p := range ChangePoints(ChangeOptions{}, s.make(r, 45)).Points {
+			if p.At < 27 || p.At > 33 {
+				continue
+			}
+			n++
+			if p.Interval.Contains(0.2) {
+				held++
+			}
+		}
+	}
+	share := float64(held) / float64(n)
+	t.Logf("%d of %d intervals hold the true change", held, n)
+	if n < 380 || share < 0.88 {
+		t.Errorf("%d of %d intervals hold it, want 95%% of 400 or nearly so", held, n)
+	}
 }
 
 func TestAValueThatStandsAloneIsNoChange(t *testing.T) {
@@ -97,6 +123,8 @@ func TestChangePointsOfWhatCarriesNone(t *testing.T) {
 	step := append(slices.Repeat([]float64{5}, 10), slices.Repeat([]float64{6}, 10)...) // without any noise
 	if c := ChangePoints(ChangeOptions{}, step); !slices.Equal(ats(c.Points), []int{10}) {
 		t.Errorf("a step without noise: %v", ats(c.Points))
+	} else if i := c.Points[0].Interval; math.Abs(i.Low-0.2) > 1e-9 || math.Abs(i.High-0.2) > 1e-9 {
+		t.Errorf("the interval of a step without noise is %+v", i)
 	}
 }
 

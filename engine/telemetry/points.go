@@ -174,32 +174,49 @@ func (l *layout) stagePoints(s *measure.Snapshot, now span) (points []gaugePoint
 
 // answers returns the metrics that say what a run came to.
 func answers(common []attribute.KeyValue, r Results, now span, events []gaugePoint) (list []metricdata.Metrics) {
-	point := func(v float64, own ...attribute.KeyValue) gaugePoint {
-		return gaugePoint{Attributes: attribute.NewSet(slices.Concat(common, own)...), StartTime: now.start, Time: now.at, Value: v}
-	}
-	add := func(name string, points []gaugePoint) {
-		if m, ok := catalog.Lookup(name); ok {
-			list = appendMetric(list, m, metricdata.Gauge[float64]{DataPoints: points}, len(points))
-		}
-	}
+	g := gatherer{common: common, now: now}
 	var objectives []gaugePoint
 	for _, text := range slices.Sorted(maps.Keys(r.Objectives)) {
 		if a := r.Objectives[text]; a != Undecided {
-			objectives = append(objectives, point(a.value(), attribute.String(catalog.LabelObjective, text)))
+			objectives = append(objectives, g.point(a.value(), attribute.String(catalog.LabelObjective, text)))
 		}
 	}
-	add(catalog.Objective, objectives)
-	addFigures(r.Figures, point, add)
-	add(catalog.EventTime, events)
-	add(catalog.Verdict, []gaugePoint{point(r.Verdict.value())})
+	g.add(catalog.Objective, objectives)
+	g.addFigures(r.Figures)
+	g.add(catalog.EventTime, events)
+	g.add(catalog.Verdict, []gaugePoint{g.point(r.Verdict.value())})
 	if !now.start.IsZero() {
-		add(catalog.RunDuration, []gaugePoint{point(now.at.Sub(now.start).Seconds())})
+		g.add(catalog.RunDuration, []gaugePoint{g.point(now.at.Sub(now.start).Seconds())})
 	}
-	return list
+	return g.list
+}
+
+// figuresOf returns the metrics of figures alone.
+func figuresOf(common []attribute.KeyValue, figures []Figure, now span) []metricdata.Metrics {
+	g := gatherer{common: common, now: now}
+	g.addFigures(figures)
+	return g.list
+}
+
+// gatherer gathers gauges of a run, all of one time.
+type gatherer struct {
+	common []attribute.KeyValue
+	now    span
+	list   []metricdata.Metrics
+}
+
+func (g *gatherer) point(v float64, own ...attribute.KeyValue) gaugePoint {
+	return gaugePoint{Attributes: attribute.NewSet(slices.Concat(g.common, own)...), StartTime: g.now.start, Time: g.now.at, Value: v}
+}
+
+func (g *gatherer) add(name string, points []gaugePoint) {
+	if m, ok := catalog.Lookup(name); ok {
+		g.list = appendMetric(g.list, m, metricdata.Gauge[float64]{DataPoints: points}, len(points))
+	}
 }
 
 // addFigures adds each figure's value under the name of its metric, and the ends of its interval under that of all bounds.
-func addFigures(figures []Figure, point func(float64, ...attribute.KeyValue) gaugePoint, add func(string, []gaugePoint)) {
+func (g *gatherer) addFigures(figures []Figure) {
 	values := map[string][]gaugePoint{}
 	var bounds []gaugePoint
 	for _, f := range figures {
@@ -207,18 +224,24 @@ func addFigures(figures []Figure, point func(float64, ...attribute.KeyValue) gau
 		if f.Subject != "" {
 			subject = append(subject, attribute.String(catalog.LabelSubject, f.Subject))
 		}
-		values[f.Metric] = append(values[f.Metric], point(f.Value, subject...))
+		own := slices.Clone(subject)
+		for pair := range slices.Chunk(f.Labels, 2) {
+			if pair[1] != "" {
+				own = append(own, attribute.String(pair[0], pair[1]))
+			}
+		}
+		values[f.Metric] = append(values[f.Metric], g.point(f.Value, own...))
 		for name, v := range map[string]*float64{"low": f.Low, "high": f.High} {
 			if v != nil {
-				bounds = append(bounds, point(*v, append(slices.Clone(subject),
+				bounds = append(bounds, g.point(*v, append(slices.Clone(subject),
 					attribute.String(catalog.LabelFigure, f.Metric), attribute.String(catalog.LabelBound, name))...))
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		add(name, values[name])
+		g.add(name, values[name])
 	}
-	add(catalog.FigureBound, bounds)
+	g.add(catalog.FigureBound, bounds)
 }
 
 func (a Answer) value() float64 {

@@ -147,6 +147,8 @@ type Figure struct {
 	Subject   string // what it is about; empty: the whole run
 	Value     float64
 	Low, High *float64 // of its interval; nil: there is none, or it is open
+	// Labels are further ones that the metric has in the catalog, name and value in turns.
+	Labels []string
 }
 
 // Finish exports the verdict, the answers to the objectives, the run's duration and the events, after the final snapshot. Where the
@@ -162,6 +164,12 @@ func (p *Provider) Finish(ctx context.Context, r Results) error {
 	}
 	p.current.Store(&shown)
 	return p.export(ctx, verdicts)
+}
+
+// Amend exports figures of a run that is over, as of now: what is known of it has changed. Its errors are like Consume's.
+func (p *Provider) Amend(ctx context.Context, figures []Figure) error {
+	now := span{p.start, p.next(time.Now())}
+	return p.export(ctx, figuresOf(p.labels, figures, now))
 }
 
 func isGauge(m metricdata.Metrics) bool {
