@@ -114,43 +114,43 @@ const (
 
 // The names of the labels, as OpenTelemetry has them.
 const (
-	LabelRun        = "run"
-	LabelPlan       = "plan"
-	LabelTest       = "test"
-	LabelClass      = "class"
-	LabelRequest    = "request"
-	LabelMethod     = "method"
-	LabelOutcome    = "outcome"
-	LabelCheck      = "check"
-	LabelPhase      = "phase"
-	LabelWork       = "work"
-	LabelEntry      = "entry"
-	LabelStage      = "stage"
-	LabelObjective  = "objective"
-	LabelVersion    = "version"
-	LabelScale      = "scale"
-	LabelTestType   = "test_type"
-	LabelKind       = "kind"
-	LabelText       = "text"
-	LabelSubject    = "subject"
-	LabelTrend      = "trend" // worse or better
-	LabelSince      = "since" // a run
-	LabelTarget     = "target_version"
-	LabelFigure     = "figure"
-	LabelBound      = "bound"
-	LabelOutlet     = "outlet"
-	LabelSignal     = "signal"
-	LabelScrapeJob  = "scrape_job"
-	LabelTarget     = "target"
-	LabelOverflow   = "otel.metric.overflow" // OpenTelemetry's metrics SDK specification
-	LabelDirection  = "network.io.direction" // semantic conventions
-	LabelHTTPMethod = "http.request.method"  // semantic conventions
-	LabelErrorType  = "error.type"           // semantic conventions
-	LabelCPUMode    = "cpu.mode"             // semantic conventions
-	LabelMemoryType = "go.memory.type"       // semantic conventions
-	LabelCPUState   = "go.cpu.state"         // semantic conventions
-	LabelState      = "state"
-	LabelResource   = "resource"
+	LabelRun            = "run"
+	LabelPlan           = "plan"
+	LabelTest           = "test"
+	LabelClass          = "class"
+	LabelRequest        = "request"
+	LabelMethod         = "method"
+	LabelOutcome        = "outcome"
+	LabelCheck          = "check"
+	LabelPhase          = "phase"
+	LabelWork           = "work"
+	LabelEntry          = "entry"
+	LabelStage          = "stage"
+	LabelObjective      = "objective"
+	LabelVersion        = "version"
+	LabelScale          = "scale"
+	LabelTestType       = "test_type"
+	LabelKind           = "kind"
+	LabelText           = "text"
+	LabelSubject        = "subject"
+	LabelTrend          = "trend" // worse or better
+	LabelSince          = "since" // a run
+	LabelSubjectVersion = "target_version"
+	LabelFigure         = "figure"
+	LabelBound          = "bound"
+	LabelOutlet         = "outlet"
+	LabelSignal         = "signal"
+	LabelScrapeJob      = "scrape_job"
+	LabelTarget         = "target"
+	LabelOverflow       = "otel.metric.overflow" // OpenTelemetry's metrics SDK specification
+	LabelDirection      = "network.io.direction" // semantic conventions
+	LabelHTTPMethod     = "http.request.method"  // semantic conventions
+	LabelErrorType      = "error.type"           // semantic conventions
+	LabelCPUMode        = "cpu.mode"             // semantic conventions
+	LabelMemoryType     = "go.memory.type"       // semantic conventions
+	LabelCPUState       = "go.cpu.state"         // semantic conventions
+	LabelState          = "state"
+	LabelResource       = "resource"
 )
 
 // CommonLabels returns the labels that every metric has.
@@ -188,7 +188,7 @@ func All() []Metric {
 // a run; the ends of its interval are in FigureBound.
 func Figures() []Metric {
 	subject := []string{LabelSubject}
-	change := []string{LabelSubject, LabelTrend, LabelSince, LabelTarget}
+	change := []string{LabelSubject, LabelTrend, LabelSince, LabelSubjectVersion}
 	return []Metric{
 		{Capacity, Gauge, "{iteration}/s", "Highest arrival rate that met the objectives, of a search for it.", nil},
 		{CapacityUsers, Gauge, "{user}", "Most users that the objectives were met with, of a search for them.", nil},

@@ -129,7 +129,7 @@ func lasting(course *history.Course) []telemetry.Figure {
 		if last[fmt.Sprint(c.Name(), c.Worse)] != i {
 			continue
 		}
-		labels := []string{catalog.LabelTrend, trend[c.Worse], catalog.LabelSince, c.Run, catalog.LabelTarget, c.Version}
+		labels := []string{catalog.LabelTrend, trend[c.Worse], catalog.LabelSince, c.Run, catalog.LabelSubjectVersion, c.Version}
 		change := telemetry.Figure{Metric: catalog.HistoryChange, Subject: c.Name(), Value: c.Change, Labels: labels}
 		if c.Worse {
 			change.Low, change.High = c.Low, c.High
