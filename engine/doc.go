@@ -7,6 +7,7 @@
 //	                    ▼ Observation (intended, sent, finished, outcome, sizes)
 //	                 measure ──► Snapshot, once an interval ──► telemetry (OpenTelemetry) ──► store
 //	                    │                                        scrape (the servers' own metrics) ──┘
+//	                    ├──► interval ──► run folder ──► exporters/html, jsonl
 //	                    ├──► timeline ──► answer (to the question of the test's type)
 //	                    ├──► verdict (objectives, also while the run lasts; what the answer means for the run)
 //	                    └──► exporters/locust
@@ -38,6 +39,7 @@
 //	1      engine/protocol/web          HTTP/1.1                                                             fasthttp
 //	1      engine/search                decides which load to try next, and only that
 //	1      engine/store                 time series in an embedded TSDB, queried with PromQL                 prometheus
+//	2      engine/interval              keeps what a run measured interval by interval, in bounded space
 //	2      engine/timeline              sorts what became of the work by when it was meant to start
 //	2      engine/document              reads YAML and says with line and column what is wrong in it         yaml.v3
 //	2      engine/scrape                reads the metrics of the servers under test                          prometheus
@@ -58,8 +60,12 @@
 //	7      exporters/internal/client    HTTP clients for outlets, and what answers mean for samples
 //	8      exporters/grafana            what happens to runs, as annotations of Grafana's
 //	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go
+//	8      exporters/html               the report of a run as one page that needs nothing else
+//	8      exporters/jsonl              a run as JSON lines, one for each interval
+//	8      exporters/junit              the verdict of a run as JUnit XML, for CI
 //	8      exporters/locust             the four CSV files of Locust
 //	8      grafana                      makes dashboards of the metrics in the catalog, and alert rules        yaml.v3
+//	8      exporters/markdown           the verdict of a run as Markdown, for pull requests
 //	8      exporters/otlp               series by OTLP over gRPC and HTTP                                    grpc, proto/otlp
 //	8      exporters/prometheus         series by remote write                                               prometheus (prompb)
 //	9      engine/queue                 runs tests one after the other, when asked and by schedule           robfig/cron, fsnotify

@@ -10,11 +10,12 @@ import (
 	"tidegauge/engine/compare"
 	"tidegauge/engine/report"
 	"tidegauge/engine/stat"
+	"tidegauge/exporters/markdown"
 )
 
 func newCompare(c *console) *cobra.Command {
 	var s settings
-	var asJSON, markdown bool
+	var asJSON, asMarkdown bool
 	cmd := &cobra.Command{
 		Use:   "compare RUN [RUN|BASELINE]",
 		Short: "Say whether a run is worse than those before it, or than another",
@@ -29,7 +30,7 @@ The exit code is 0 for pass, improvement and indicative, 1 for a regression, and
 		Example: "  tidegauge compare latest\n  tidegauge compare latest v1.4 --markdown >> \"$GITHUB_STEP_SUMMARY\"\n  tidegauge compare k3f9 m2x7 --json",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if asJSON && markdown {
+			if asJSON && asMarkdown {
 				return withCode(exitUsage, errors.New("--json and --markdown are two forms: give one of them"))
 			}
 			h, err := openHistory(c, &s)
@@ -50,8 +51,8 @@ The exit code is 0 for pass, improvement and indicative, 1 for a regression, and
 				e := json.NewEncoder(c.out)
 				e.SetIndent("", "  ")
 				err = e.Encode(found)
-			case markdown:
-				err = report.WriteComparisonMarkdown(c.out, found)
+			case asMarkdown:
+				err = markdown.WriteComparison(c.out, found)
 			default:
 				err = report.WriteComparison(c.out, found, widthOf(c), colored(c))
 			}
@@ -66,7 +67,7 @@ The exit code is 0 for pass, improvement and indicative, 1 for a regression, and
 	}
 	s.registerConfig(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the comparison as JSON")
-	cmd.Flags().BoolVar(&markdown, "markdown", false, "print it as Markdown, for a pull request")
+	cmd.Flags().BoolVar(&asMarkdown, "markdown", false, "print it as Markdown, for a pull request")
 	return cmd
 }
 

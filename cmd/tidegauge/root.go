@@ -81,7 +81,7 @@ Start with:  tidegauge demo
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	root.SetVersionTemplate("tidegauge {{.Version}}\n")
-	root.AddCommand(newRun(c), newDemo(c), newDemoService(c), newValidate(c), newExplain(c), newRuns(c), newCompare(c), newBaseline(c), newRules(c), newServe(c), newToken(c))
+	root.AddCommand(newRun(c), newDemo(c), newDemoService(c), newValidate(c), newExplain(c), newRuns(c), newReport(c), newCompare(c), newBaseline(c), newRules(c), newServe(c), newToken(c))
 	return root
 }
 

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"github.com/spf13/cobra"
 
 	"tidegauge/cmd/tidegauge/internal/app"
@@ -34,6 +29,7 @@ const shutdownLimit = 30 * time.Second
 type runFlags struct {
 	test            string
 	json            string
+	reports         []string
 	seed            uint64
 	headless        bool
 	csv             string
@@ -62,6 +58,7 @@ goes on, q ends the test gracefully. What is judged ends at the first change, an
 		Example: `  tidegauge run payments.yaml --test load
   tidegauge run payments.yaml --host http://localhost:8000 --users 50 --spawn-rate 10 --run-time 5m
   tidegauge run payments.yaml --csv load --json load.json
+  tidegauge run payments.yaml --report html=load.html --report junit=load.xml
   tidegauge run payments.yaml --out prometheus=http://localhost:9090/api/v1/write`,
 		Args: onePlan,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -110,7 +107,8 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.test, "test", "", "the test to run (default: the plan's only one, or the one named load)")
 	f.settings.register(flags)
-	flags.StringVar(&f.json, "json", "", "write the report as JSON to this file (- for standard output); its folder must be there")
+	flags.StringArrayVar(&f.reports, "report", nil, "write the report in a format, as html=FILE, junit=FILE, markdown=FILE, jsonl=FILE or json=FILE; repeatable;\na folder instead of a FILE gives it the run's name, - is standard output; folders must be there")
+	flags.StringVar(&f.json, "json", "", "short for --report json=FILE")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: the plan's, or one that is printed)")
 	flags.StringVarP(&f.locust.Host, "host", "H", "", "base URL to load instead of the plan's")
 	flags.IntVarP(&f.locust.Users, "users", "u", 0, "peak number of users; replaces the test's shape by a closed one")
@@ -135,18 +133,26 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 	if f.csvFullHistory && f.csv == "" {
 		return withCode(exitUsage, errors.New("--csv-full-history needs --csv PREFIX"))
 	}
-	jsonOut := c.out
-	if f.json == "-" {
-		c = &console{c.in, c.err, c.err, c.getenv} // standard output is the report's alone
+	reports, err := f.outputs()
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	out := c.out
+	alone, err := reports.standard()
+	if err != nil {
+		return withCode(exitUsage, err)
+	}
+	if alone {
+		c = &console{c.in, c.err, c.err, c.getenv}
 	}
 	test, err := p.Override(f.test, f.locust)
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
-	if err := f.foldersExist(); err != nil {
+	if err := errors.Join(folderExists("--csv "+f.csv, f.csv), reports.foldersExist()); err != nil {
 		return withCode(exitUsage, err)
 	}
-	if err := f.tryJSON(); err != nil {
+	if err := reports.try(); err != nil {
 		return err
 	}
 	a, err := app.New(ctx, conf)
@@ -160,7 +166,7 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 		r, err = f.confirmed(ctx, c, a, p, test, r)
 	}
 	if r != nil {
-		err = errors.Join(err, f.writeJSON(r, jsonOut))
+		err = errors.Join(err, reports.reported(a, r, out))
 	}
 	err = errors.Join(err, stop(ctx, a))
 	if failOnError && r != nil && err == nil && r.Total.Failures > 0 && judgedByErrorsAlone(r) {
@@ -298,69 +304,25 @@ func printed(err error) error {
 	return withCode(exitStorage, err)
 }
 
-// foldersExist fails when a file is to be written to a folder that is not there: more often a mistyped path than a wish.
-func (f *runFlags) foldersExist() error {
-	for _, flag := range []struct{ name, path string }{{"json", f.json}, {"csv", f.csv}} {
-		if flag.path == "" || flag.path == "-" {
-			continue
+// outputs returns the reports that are asked for: --json FILE is short for --report json=FILE.
+func (f *runFlags) outputs() (outputs, error) {
+	var all outputs
+	for _, text := range f.reports {
+		o, err := parseOutput("--report ", text)
+		if err != nil {
+			return nil, err
 		}
-		dir := filepath.Dir(flag.path)
-		info, err := os.Stat(dir)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("--%s %s: there is no folder %s: create it, or give another path; nothing was sent", flag.name, flag.path, dir)
-		case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
-			return fmt.Errorf("--%s %s: %s is not a directory: give another path; nothing was sent", flag.name, flag.path, dir)
+		all = append(all, o)
+	}
+	if f.json != "" {
+		o, err := parseOutput("--report ", "json="+f.json)
+		if err != nil {
+			return nil, err
 		}
+		o.given = "--json " + f.json
+		all = append(all, o)
 	}
-	return nil
-}
-
-// tryJSON fails when the report could not be written, before anything is sent. It leaves an earlier report as it is.
-func (f *runFlags) tryJSON() error {
-	if f.json == "" || f.json == "-" {
-		return nil
-	}
-	_, err := os.Stat(f.json)
-	fresh := errors.Is(err, fs.ErrNotExist)
-	var file *os.File
-	if err == nil || fresh {
-		file, err = os.OpenFile(f.json, os.O_WRONLY|os.O_CREATE, 0o644)
-	}
-	if err == nil {
-		err = file.Close()
-	}
-	if err == nil && fresh {
-		err = os.Remove(f.json)
-	}
-	if err != nil {
-		return withCode(exitStorage, fmt.Errorf("writing the report: %w; nothing was sent", err))
-	}
-	return nil
-}
-
-// writeJSON writes the report, whole or not at all where it goes to a file.
-func (f *runFlags) writeJSON(r *report.Report, out io.Writer) error {
-	if f.json == "" {
-		return nil
-	}
-	var text bytes.Buffer
-	err := r.WriteJSON(&text)
-	if err == nil && f.json == "-" {
-		_, err = out.Write(text.Bytes())
-		return printed(err)
-	}
-	if err == nil {
-		if info, stat := os.Stat(f.json); stat == nil && !info.Mode().IsRegular() { // a device or a pipe
-			err = os.WriteFile(f.json, text.Bytes(), 0o644)
-		} else {
-			err = renameio.WriteFile(f.json, text.Bytes(), 0o644)
-		}
-	}
-	if err != nil {
-		return withCode(exitStorage, fmt.Errorf("writing the report: %w", err))
-	}
-	return nil
+	return all, nil
 }
 
 // locustDuration is a flag that takes durations as plans have them and, as Locust does, a bare number of seconds.

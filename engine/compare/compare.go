@@ -58,6 +58,12 @@ type Row struct {
 	Warnings   []string  `json:"warnings,omitempty"`
 }
 
+// Telling reports whether the row says more than that nothing is to be said: those of all requests together always do.
+func (r *Row) Telling() bool {
+	says := func(j stat.Judgement) bool { return j == stat.Regression || j == stat.Suspect }
+	return r.Request == "" || says(r.Verdict) || r.Verdict == stat.Improvement || says(r.Leaning)
+}
+
 // quantity returns how a metric is compared, and in which unit it is.
 func quantity(metric string) (q stat.Quantity, unit string) {
 	switch metric {

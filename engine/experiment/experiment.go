@@ -23,6 +23,7 @@ import (
 	"tidegauge/engine/health"
 	"tidegauge/engine/history"
 	"tidegauge/engine/host"
+	"tidegauge/engine/interval"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/plan"
@@ -200,7 +201,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		Shape:       o.Test.Shape,
 		Mix:         mix,
 		Recorder:    measure.New(mix.Names(), measure.Options{Log: true, Health: health.NewSampler().Read}),
-		Sinks:       append([]measure.Sink{e.telemetry, e.judge, e.collector, e.seconds, e}, o.Sinks...),
+		Sinks:       append([]measure.Sink{e.telemetry, e.judge, e.collector, e.seconds, &e.intervals, e}, o.Sinks...),
 		Seed:        seed,
 		StopTimeout: o.Test.StopTimeout,
 		Stop:        e.stop,
@@ -260,6 +261,8 @@ type experiment struct {
 
 	phase string // of the shape, the latest seen
 
+	intervals     interval.Recorder
+	intervalsAt   time.Time // when they were written last
 	checkpointed  time.Time
 	checkpointErr error
 }
@@ -414,11 +417,22 @@ func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
 		return nil
 	}
 	e.checkpointed = s.Time
-	err := e.record.Checkpoint(e.collector.Report(nil), e.collector.Totals())
+	var err error
+	if intervalsDue(s.Start, e.intervalsAt, s.Time) {
+		e.intervalsAt = s.Time
+		err = e.record.Intervals(&e.intervals)
+	}
+	err = errors.Join(err, e.record.Checkpoint(e.collector.Report(nil), e.collector.Totals()))
 	if e.checkpointErr == nil {
 		e.checkpointErr = err
 	}
 	return nil
+}
+
+// intervalsDue reports whether the intervals are to be written at a checkpoint: when a fifth of the run is new, or five minutes, since they
+// are the largest file of a run.
+func intervalsDue(start, last, now time.Time) bool {
+	return now.Sub(last) >= min(max(now.Sub(start)/5, 5*time.Second), 5*time.Minute)
 }
 
 // finish ends the run's series, judges it, and completes its folder. Outlets are waited for until patience ends.
@@ -440,6 +454,7 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	if e.o.Test.Type == plan.Load {
 		a = e.loadAnswer(result, steady, &v) // of the objectives
 	}
+	resources := e.resources(judging, result)
 	done()
 	comparison, course := e.compare(steady, &v)
 	kept = append(kept, e.conclude(ctx, patience, &v, a, func(at time.Time) []telemetry.Figure { return compared(comparison, course, &v, at) }, result.Start)...)
@@ -449,12 +464,15 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 		e.collector.Warn(cause)
 	}
 	r := e.collector.Report(&v)
-	r.Answer, r.Comparison, r.Folder, r.Outlets = a, comparison, e.record.Dir(), books
+	r.Answer, r.Comparison, r.Resources, r.Folder, r.Outlets = a, comparison, resources, e.record.Dir(), books
 	if course != nil {
 		r.Changes = course.Open()
 	}
 	var summary strings.Builder
 	if err := r.WriteText(&summary, summaryWidth, false); err != nil {
+		kept = append(kept, err)
+	}
+	if err := e.record.Intervals(&e.intervals); err != nil {
 		kept = append(kept, err)
 	}
 	if err := e.record.Finish(r, e.collector.Totals(), summary.String()); err != nil {

@@ -6,6 +6,7 @@
 //	plan.yaml       the plan as run; environment variables are in it by name, not by value
 //	report.json     the report in full (engine/report/README.md), of the last checkpoint until the run is finished
 //	histograms.bin  the totals of the run at full resolution (measure.Totals), see Stored.Totals
+//	intervals.bin   what it measured interval by interval (engine/interval), see Stored.Intervals; at checkpoints less often than the others
 //	values.json     what the run is compared by (compare.Values)
 //	summary.txt     the summary as the terminal showed it, of a finished run
 //	lock            held by the process of a run that is going on
@@ -36,6 +37,7 @@ const (
 	planFile       = "plan.yaml"
 	reportFile     = "report.json"
 	histogramsFile = "histograms.bin"
+	intervalsFile  = "intervals.bin"
 	valuesFile     = "values.json"
 	summaryFile    = "summary.txt"
 	lockFile       = "lock"

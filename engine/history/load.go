@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"tidegauge/engine/interval"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/report"
 )
@@ -66,4 +67,20 @@ func (s *Stored) Totals() (*measure.Totals, error) {
 		return nil, fmt.Errorf("read histograms of run %s: %w", s.Record.ID, err)
 	}
 	return &t, nil
+}
+
+// Intervals reads what the run measured interval by interval; nil if there is no such file, as of a run of an older version.
+func (s *Stored) Intervals() (*interval.Log, error) {
+	b, err := os.ReadFile(filepath.Join(s.Dir, intervalsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil //nolint:nilnil // none is an answer
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read intervals of run %s: %w", s.Record.ID, err)
+	}
+	l, err := interval.Decode(b)
+	if err != nil {
+		return nil, fmt.Errorf("read intervals of run %s: %w", s.Record.ID, err)
+	}
+	return l, nil
 }

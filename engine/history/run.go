@@ -15,6 +15,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"tidegauge/engine/compare"
+	"tidegauge/engine/interval"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/report"
 )
@@ -115,6 +116,20 @@ func (r *Run) Values(v *compare.Values) error {
 	}
 	if err != nil {
 		return fmt.Errorf("write what run %s is compared by: %w", r.record.ID, err)
+	}
+	return nil
+}
+
+// Intervals writes what was measured interval by interval so far; before Finish.
+func (r *Run) Intervals(from *interval.Recorder) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b, err := from.AppendBinary(nil)
+	if err == nil {
+		err = r.write(filepath.Join(r.dir, intervalsFile), b)
+	}
+	if err != nil {
+		return fmt.Errorf("write the intervals of run %s: %w", r.record.ID, err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -125,6 +126,24 @@ func (p *Plan) Growing() []Resource {
 		all[i].Limit = selectJobs(all[i].Limit, p.WatchedJobs())
 	}
 	return append(all, p.Resources...)
+}
+
+// Watched returns what a report shows of the servers over time: what presets ask of them, with $range still in the expressions for how
+// far they look back, and what must not grow.
+func (p *Plan) Watched() []Resource {
+	var all []Resource
+	list := presets()
+	for i := range list {
+		t := &list[i]
+		if t.text != "" || t.name == presetMemory || t.name == "connections" || t.name == "file-descriptors" {
+			continue // the latter are among those that must not grow, with their limits
+		}
+		for _, o := range t.objectives(Pos{}, p.WatchedJobs()) {
+			value, _, _ := strings.Cut(o.PromQL, " < ") // the comparison
+			all = append(all, Resource{Name: t.name + " (" + o.Source + ")", PromQL: value, Unit: t.unit})
+		}
+	}
+	return append(all, p.Growing()...)
 }
 
 // GrowingNames returns the names of what the soak tests of any plan watch, each once.

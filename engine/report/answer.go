@@ -54,9 +54,9 @@ func figureTable(t *text, figures []answer.Figure) {
 		if len(subjects) > 1 && f.Subject != "" {
 			indent = "    "
 		}
-		columns[0].cells = append(columns[0].cells, indent+clean(f.Title))
-		columns[1].cells = append(columns[1].cells, figureValue(f))
-		columns[2].cells = append(columns[2].cells, figureInterval(f))
+		columns[0].cells = append(columns[0].cells, indent+Clean(f.Title))
+		columns[1].cells = append(columns[1].cells, FigureValue(f))
+		columns[2].cells = append(columns[2].cells, FigureInterval(f))
 	}
 	if !slices.ContainsFunc(columns[2].cells, func(s string) bool { return s != "" }) {
 		columns = columns[:2]
@@ -70,9 +70,9 @@ func figureTable(t *text, figures []answer.Figure) {
 		}
 		f := &figures[i-1]
 		if len(subjects) > 1 && (i == 1 || figures[i-2].Subject != f.Subject) && f.Subject != "" {
-			t.line("  ", t.paint(dim, cut(clean(f.Subject), t.width-2)))
+			t.line("  ", t.paint(dim, cut(Clean(f.Subject), t.width-2)))
 		}
-		note := clean(f.Text)
+		note := Clean(f.Text)
 		switch n := utf8.RuneCountInString(l) + 2 + utf8.RuneCountInString(note); {
 		case note == "":
 			t.line(l)
@@ -111,7 +111,8 @@ func intervalHead(figures []answer.Figure) string {
 	return ""
 }
 
-func figureValue(f *answer.Figure) string {
+// FigureValue writes the value of a figure; "-" where there is none.
+func FigureValue(f *answer.Figure) string {
 	switch {
 	case f.Value == nil:
 		return "-"
@@ -121,7 +122,8 @@ func figureValue(f *answer.Figure) string {
 	return verdict.Format(*f.Value, f.Unit)
 }
 
-func figureInterval(f *answer.Figure) string {
+// FigureInterval writes the interval of a figure, "" where it has none; an open end is an ellipsis.
+func FigureInterval(f *answer.Figure) string {
 	if f.Low == nil && f.High == nil {
 		return ""
 	}
@@ -143,7 +145,7 @@ func trialTable(t *text, trials []answer.Trial) {
 	for i := range trials {
 		x := &trials[i]
 		for k, cell := range []string{
-			"  " + verdict.Format(x.Load, ""), x.Stage, x.Outcome, verdict.Format(x.Rate, "1/s"), short(x.P95), verdict.Format(x.Failures, "ratio"), cut(clean(x.Reason), max(t.width-others, 12)),
+			"  " + verdict.Format(x.Load, ""), x.Stage, x.Outcome, verdict.Format(x.Rate, "1/s"), short(x.P95), verdict.Format(x.Failures, "ratio"), cut(Clean(x.Reason), max(t.width-others, 12)),
 		} {
 			columns[k].cells = append(columns[k].cells, cell)
 		}
@@ -169,7 +171,7 @@ func drawChart(t *text, c *answer.Chart) {
 	}
 	const label, legend = 22, 14
 	width := t.width - label - legend
-	t.line("  ", t.paint(dim, clean(c.Title)))
+	t.line("  ", t.paint(dim, Clean(c.Title)))
 	for i := range c.Lines {
 		l := &c.Lines[i]
 		values := slices.Repeat([]float64{-1}, width)
@@ -187,7 +189,7 @@ func drawChart(t *text, c *answer.Chart) {
 				values[k] = values[k-1]
 			}
 		}
-		t.line("  ", pad(cut(clean(l.Name), label-3), label-2), spark(values), "  ≤ ", verdict.Format(top, c.Unit))
+		t.line("  ", pad(cut(Clean(l.Name), label-3), label-2), spark(values), "  ≤ ", verdict.Format(top, c.Unit))
 	}
 	for _, row := range markRows(c.Marks, low, high, width, width+legend) {
 		t.line(strings.Repeat(" ", label), t.paint(dim, row))
@@ -198,7 +200,7 @@ func drawChart(t *text, c *answer.Chart) {
 func markRows(marks []answer.Mark, low, high float64, width, room int) []string {
 	var rows [][]rune
 	for _, m := range marks {
-		name := []rune(cut("│"+clean(m.Name), room))
+		name := []rune(cut("│"+Clean(m.Name), room))
 		at := int(min(max((m.From-low)/(high-low), 0), 1) * float64(width))
 		if at+len(name) > room { // its end is where the mark is
 			name = append(name[1:], '│')

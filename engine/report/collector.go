@@ -138,10 +138,10 @@ func (c *Collector) Report(v *verdict.Verdict) *Report {
 }
 
 func (c *Collector) addRequests(r *Report) {
-	r.Total = row(c.totals.Sum(c.names, nil), r.Seconds)
+	r.Total = RowOf(c.totals.Sum(c.names, nil), r.Seconds)
 	for i, q := range c.names.Requests {
 		one := measure.Totals{Requests: c.totals.Requests[i : i+1]}
-		row := row(one.Sum(&measure.Names{Requests: c.names.Requests[i : i+1]}, nil), r.Seconds)
+		row := RowOf(one.Sum(&measure.Names{Requests: c.names.Requests[i : i+1]}, nil), r.Seconds)
 		row.Class, row.Name, row.Method = q.Class, q.Name, q.Method
 		r.Requests = append(r.Requests, row)
 	}
@@ -151,10 +151,11 @@ func (c *Collector) addRequests(r *Report) {
 	}
 }
 
-func row(s measure.Sum, length float64) Row {
+// RowOf returns what was measured of some requests within so many seconds; class, name and method are the caller's.
+func RowOf(s measure.Sum, length float64) Row {
 	r := Row{
 		Count: s.Finished, Failures: s.Failed, Cut: s.ByOutcome[protocol.Cut],
-		Response: timesOf(&s.ResponseTime), Service: timesOf(&s.ServiceTime),
+		Response: TimesOf(&s.ResponseTime), Service: TimesOf(&s.ServiceTime),
 		BytesSent: s.BytesSent, BytesReceived: s.BytesReceived, Outcomes: map[string]uint64{},
 	}
 	if length > 0 {
@@ -168,7 +169,8 @@ func row(s measure.Sum, length float64) Row {
 	return r
 }
 
-func timesOf(h *hist.Histogram) Times {
+// TimesOf returns what a histogram of seconds says.
+func TimesOf(h *hist.Histogram) Times {
 	return Times{
 		Count: h.Count(), Min: significant(h.Min()), Mean: significant(h.Mean()), P50: significant(h.Quantile(0.5)),
 		P95: significant(h.Quantile(0.95)), P99: significant(h.Quantile(0.99)), P999: significant(h.Quantile(0.999)), Max: significant(h.Max()),
@@ -198,14 +200,14 @@ func (c *Collector) addClasses(r *Report) {
 		}
 		r.Classes = append(r.Classes, Class{
 			Class: c.names.Classes[i], Iterations: accountOf(t.Iterations),
-			Duration: timesOf(&t.IterationDuration), Lateness: timesOf(&t.Lateness), Exceptions: t.Exceptions,
+			Duration: TimesOf(&t.IterationDuration), Lateness: TimesOf(&t.Lateness), Exceptions: t.Exceptions,
 		})
 	}
 	r.Books = Books{accountOf(c.totals.IterationBooks()), accountOf(c.totals.RequestBooks())}
-	r.Lateness, r.Blocked = timesOf(&lateness), timesOf(&phases[measure.Blocked])
+	r.Lateness, r.Blocked = TimesOf(&lateness), TimesOf(&phases[measure.Blocked])
 	for p := range phases {
 		if phases[p].Count() > 0 {
-			r.Phases = append(r.Phases, Phase{measure.Phase(p).String(), timesOf(&phases[p])})
+			r.Phases = append(r.Phases, Phase{measure.Phase(p).String(), TimesOf(&phases[p])})
 		}
 	}
 }

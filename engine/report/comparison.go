@@ -15,7 +15,7 @@ func (r *Report) comparison(t *text) {
 	if r.Comparison == nil {
 		return
 	}
-	t.heading("Against the baseline", clean(r.Comparison.Baseline))
+	t.heading("Against the baseline", Clean(r.Comparison.Baseline))
 	writeComparison(t, r.Comparison, false)
 }
 
@@ -64,7 +64,7 @@ func WriteChanges(w io.Writer, all []compare.Change, width int, color bool) erro
 // WriteComparison writes a comparison for a terminal, with every row.
 func WriteComparison(w io.Writer, c *compare.Comparison, width int, color bool) error {
 	t := &text{w: w, width: min(max(width, minWidth), maxWidth), color: color}
-	t.line(t.paint(bold, cut(clean("run "+c.Run), t.width)))
+	t.line(t.paint(bold, cut(Clean("run "+c.Run), t.width)))
 	t.paragraph("", plain, "against "+c.Baseline)
 	t.line()
 	writeComparison(t, c, true)
@@ -87,12 +87,6 @@ func styleOfJudgement(j stat.Judgement) style {
 	}
 }
 
-// telling reports whether a row of a single request says more than that nothing is to be said.
-func telling(r *compare.Row) bool {
-	return r.Request == "" || r.Verdict == stat.Regression || r.Verdict == stat.Suspect || r.Verdict == stat.Improvement ||
-		r.Leaning == stat.Regression || r.Leaning == stat.Suspect
-}
-
 func writeComparison(t *text, c *compare.Comparison, all bool) {
 	t.paragraph("  "+strings.ToUpper(string(c.Verdict))+"  ", styleOfJudgement(c.Verdict), c.Summary)
 	for _, w := range c.Warnings {
@@ -109,12 +103,12 @@ func writeComparison(t *text, c *compare.Comparison, all bool) {
 	hidden := 0
 	for i := range c.Rows {
 		r := &c.Rows[i]
-		if !all && !telling(r) {
+		if !all && !r.Telling() {
 			hidden++
 			continue
 		}
 		rows = append(rows, r)
-		names.cells = append(names.cells, clean(r.Name()))
+		names.cells = append(names.cells, Clean(r.Name()))
 		before.cells, after.cells = append(before.cells, maybe(r.Before, r.Unit)), append(after.cells, maybe(r.After, r.Unit))
 		change.cells = append(change.cells, compare.Percent(r.Change))
 		in := ""
@@ -145,61 +139,10 @@ func writeComparison(t *text, c *compare.Comparison, all bool) {
 	}
 }
 
+// maybe writes a value of a comparison.
 func maybe(v *float64, unit string) string {
 	if v == nil {
 		return "-"
 	}
 	return verdict.Format(*v, unit)
-}
-
-// WriteComparisonMarkdown writes a comparison as Markdown, for a pull request.
-func WriteComparisonMarkdown(w io.Writer, c *compare.Comparison) error {
-	var b strings.Builder
-	sign := map[stat.Judgement]string{stat.Regression: "❌", stat.Passed: "✅", stat.Improvement: "🎉"}[c.Verdict]
-	if sign == "" {
-		sign = "⚠️"
-	}
-	fmt.Fprintf(&b, "### %s tidegauge: %s\n\n%s.\n\n", sign, c.Verdict, escape(capital(c.Summary)))
-	fmt.Fprintf(&b, "Run `%s` against %s.\n", strings.ReplaceAll(clean(c.Run), "`", ""), escape(c.Baseline))
-	if len(c.Rows) > 0 {
-		b.WriteString("\n| | metric | before | now | change | 95% interval | would see |\n|---|---|---:|---:|---:|---:|---:|\n")
-	}
-	for i := range c.Rows {
-		r := &c.Rows[i]
-		if !telling(r) {
-			continue
-		}
-		in := ""
-		if r.Low != nil && r.High != nil {
-			in = compare.Percent(r.Low) + " … " + compare.Percent(r.High)
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.Verdict, escape(r.Name()), maybe(r.Before, r.Unit), maybe(r.After, r.Unit),
-			compare.Percent(r.Change), in, compare.Percent(r.Detectable))
-	}
-	for _, warning := range c.Warnings {
-		fmt.Fprintf(&b, "\n> %s\n", escape(warning))
-	}
-	if _, err := io.WriteString(w, b.String()); err != nil {
-		return fmt.Errorf("write comparison of run %s: %w", c.Run, err)
-	}
-	return nil
-}
-
-// escape keeps text of the plan or the target from being Markdown or HTML.
-func escape(s string) string {
-	var b strings.Builder
-	for _, r := range clean(s) {
-		if strings.ContainsRune("\\`*_{}[]<>#|~", r) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func capital(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
 }

@@ -41,7 +41,6 @@ func TestComparisonText(t *testing.T) {
 	for name, write := range map[string]func(*bytes.Buffer, *compare.Comparison) error{
 		"comparison-100.txt": func(b *bytes.Buffer, c *compare.Comparison) error { return WriteComparison(b, c, 100, false) },
 		"comparison-60.txt":  func(b *bytes.Buffer, c *compare.Comparison) error { return WriteComparison(b, c, 60, false) },
-		"comparison.md":      func(b *bytes.Buffer, c *compare.Comparison) error { return WriteComparisonMarkdown(b, c) },
 		"comparison-section.txt": func(b *bytes.Buffer, c *compare.Comparison) error {
 			x := &text{w: b, width: 100}
 			(&Report{Comparison: c}).comparison(x)

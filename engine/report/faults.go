@@ -25,9 +25,9 @@ func (r *Report) faults(t *text) {
 	t.heading("Faults", "times since the start")
 	for i := range r.Faults[:min(maxRows, len(r.Faults))] {
 		f := &r.Faults[i]
-		what := clean(f.Name)
+		what := Clean(f.Name)
 		if f.Target != "" {
-			what += " of " + clean(f.Target)
+			what += " of " + Clean(f.Target)
 		}
 		state, st := f.state()
 		t.paragraph("  ", st, what+": "+state)

@@ -37,7 +37,7 @@ func (r *Report) outlets(t *text) {
 		case b.Waiting > 0 && b.Signal == "":
 			st, books = yellow, books+"; the next tidegauge run or serve with this outlet sends what is waiting"
 		}
-		t.paragraph("  "+clean(b.Outlet)+"  ", st, books)
+		t.paragraph("  "+Clean(b.Outlet)+"  ", st, books)
 		if b.Errors > 0 {
 			t.paragraph("    ", plain, fmt.Sprintf("%s, %s; last: %s", counted(b.Errors, "error", "errors"), counted(b.Retries, "retry", "retries"), b.LastError))
 		}

@@ -44,8 +44,9 @@ type Report struct {
 	Blocked    Times               `json:"blocked"`             // how long due iterations waited for a free user
 	Generator  *Generator          `json:"generator,omitempty"` // how it did itself
 	Phases     []Phase             `json:"phases"`
-	Servers    []Server            `json:"servers,omitempty"` // what was scraped, once the run is over
-	Faults     []Fault             `json:"faults,omitempty"`  // once the run is over
+	Servers    []Server            `json:"servers,omitempty"`   // what was scraped, once the run is over
+	Resources  []Resource          `json:"resources,omitempty"` // of these, over time
+	Faults     []Fault             `json:"faults,omitempty"`    // once the run is over
 	UsersPeak  int                 `json:"users_peak"`
 	Series     []Point             `json:"series"`
 	Events     []Event             `json:"events"`
@@ -210,6 +211,17 @@ type Server struct {
 	Up        int    `json:"up"`                   // how often that succeeded
 	Samples   int    `json:"samples"`              // the most that one scrape gave
 	LastError string `json:"last_error,omitempty"` // of the last scrape before the end
+}
+
+// Resource is one of the servers' own metrics while the run lasted.
+type Resource struct {
+	Name   string     `json:"name"`   // resident memory, cpu (Go process), …
+	Server string     `json:"server"` // job and instance, and what tells apart what one server has several of
+	Unit   string     `json:"unit"`   // By, ratio, s, 1
+	Limit  *float64   `json:"limit,omitempty"`
+	At     float64    `json:"at"`     // of the first value, since the start of the run
+	Step   float64    `json:"step"`   // from one value to the next
+	Values []*float64 `json:"values"` // null: none
 }
 
 // Fault is something that was broken while the run lasted. Moments count from the start of the run; one that did not come is

@@ -13,12 +13,12 @@ func toDuration(s float64) time.Duration {
 	return time.Duration(min(max(s, -most), most) * float64(time.Second))
 }
 
-// label names a request as people know it: POST /payments, without repeating a method that the name has.
-func label(method, name string) string {
+// RequestName names a request as people know it: POST /payments, without repeating a method that the name has.
+func RequestName(method, name string) string {
 	if method == "" || strings.HasPrefix(name, method+" ") {
-		return clean(name)
+		return Clean(name)
 	}
-	return clean(method + " " + name)
+	return Clean(method + " " + name)
 }
 
 // requests writes the table of requests, by class where there are several.
@@ -38,12 +38,12 @@ func (r *Report) requests(t *text) {
 		indent := "  "
 		if several {
 			if i == 0 || q.Class != class {
-				b.heading("  " + clean(q.Class))
+				b.heading("  " + Clean(q.Class))
 			}
 			indent = "    "
 		}
 		class = q.Class
-		b.add(indent+label(q.Method, q.Name), q)
+		b.add(indent+RequestName(q.Method, q.Name), q)
 	}
 	b.add("  all", &r.Total)
 	lines := table(t.width, b.columns)
@@ -118,9 +118,9 @@ func (r *Report) failures(t *text) {
 	for i := range r.Failures[:min(maxFailures, len(r.Failures))] {
 		f := &r.Failures[i]
 		t.line("  ", t.paint(red, fmt.Sprintf("%8s", verdict.FormatCount(f.Count))), "  ",
-			cut(fmt.Sprintf("%-8s %s", f.Outcome, label(f.Method, f.Name)), t.width-12))
+			cut(fmt.Sprintf("%-8s %s", f.Outcome, RequestName(f.Method, f.Name)), t.width-12))
 		if len(f.Samples) > 0 && f.Samples[0].Detail != "" {
-			t.line(strings.Repeat(" ", 12), t.paint(dim, cut(clean(f.Samples[0].Detail), t.width-12)))
+			t.line(strings.Repeat(" ", 12), t.paint(dim, cut(Clean(f.Samples[0].Detail), t.width-12)))
 		}
 	}
 	if n := len(r.Failures) - maxFailures; n > 0 {
@@ -156,7 +156,7 @@ func (r *Report) checks(t *text) {
 		// As floats: a damaged file may hold counts whose sum does not fit.
 		share := float64(c.Passed) / (float64(c.Passed) + float64(c.Failed))
 		t.line("  ", t.paint(red, fmt.Sprintf("%8s", verdict.FormatCount(c.Failed))), "  ",
-			cut(fmt.Sprintf("%s, %s (held in %s)", clean(c.Check), label(c.Method, c.Name), verdict.Format(share, "ratio")), t.width-12))
+			cut(fmt.Sprintf("%s, %s (held in %s)", Clean(c.Check), RequestName(c.Method, c.Name), verdict.Format(share, "ratio")), t.width-12))
 	}
 }
 
@@ -168,7 +168,7 @@ func (r *Report) exceptions(t *text) {
 	for i := range r.Exceptions[:min(maxFailures, len(r.Exceptions))] {
 		e := &r.Exceptions[i]
 		t.line("  ", t.paint(red, fmt.Sprintf("%8s", verdict.FormatCount(e.Count))), "  ",
-			cut(fmt.Sprintf("task %s: %s", clean(e.Task), clean(e.Message)), t.width-12))
+			cut(fmt.Sprintf("task %s: %s", Clean(e.Task), Clean(e.Message)), t.width-12))
 	}
 	if more := len(r.Exceptions) - maxFailures; more > 0 {
 		t.line("  ", t.paint(dim, fmt.Sprintf("and %d more in the report", more)))
@@ -198,7 +198,7 @@ func (r *Report) generator(t *text) {
 	t.paragraph("  machine     ", dim, fmt.Sprintf("%s, %d CPUs, %s/%s, tidegauge %s", m.Host, m.CPUs, m.OS, m.Arch, r.Run.Version))
 	if r.Folder != "" {
 		t.line()
-		t.line("Run folder: ", clean(r.Folder))
+		t.line("Run folder: ", Clean(r.Folder))
 	}
 }
 

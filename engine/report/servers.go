@@ -55,7 +55,7 @@ func (r *Report) servers(t *text) {
 		if s.Scrapes > 0 {
 			up = verdict.Format(float64(s.Up)/float64(s.Scrapes), "ratio")
 		}
-		row("  "+clean(s.name()), strconv.Itoa(s.Scrapes), up, strconv.Itoa(s.Samples))
+		row("  "+Clean(s.name()), strconv.Itoa(s.Scrapes), up, strconv.Itoa(s.Samples))
 	}
 	for i, line := range table(t.width, columns) {
 		switch {

@@ -75,8 +75,8 @@ func cut(s string, width int) string {
 	return string([]rune(s)[:max(0, width-1)]) + "…"
 }
 
-// clean makes text of the target or the plan fit for a terminal: one line, no control characters.
-func clean(s string) string {
+// Clean makes text of the target or the plan fit for a terminal: one line, no control characters.
+func Clean(s string) string {
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r) || r == unicode.ReplacementChar || unicode.Is(unicode.Cf, r)
 	}), " ")

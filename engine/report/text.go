@@ -47,7 +47,7 @@ func (t *text) line(parts ...string) {
 // paragraph writes text with a first prefix, wrapped and indented by the prefix's width.
 func (t *text) paragraph(prefix string, st style, s string) {
 	indent := len([]rune(prefix))
-	for i, l := range wrap(clean(s), t.width-indent) {
+	for i, l := range wrap(Clean(s), t.width-indent) {
 		if i > 0 {
 			prefix = strings.Repeat(" ", indent)
 		}
@@ -109,7 +109,7 @@ func (r *Report) WriteText(w io.Writer, width int, color bool) error {
 
 func (r *Report) head(t *text) {
 	m := &r.Run
-	t.line(t.paint(bold, cut(clean(fmt.Sprintf("%s / %s", m.Plan, m.Test)), t.width)), t.paint(dim, "  run "+clean(m.ID)))
+	t.line(t.paint(bold, cut(Clean(fmt.Sprintf("%s / %s", m.Plan, m.Test)), t.width)), t.paint(dim, "  run "+Clean(m.ID)))
 	t.paragraph("", plain, fmt.Sprintf("%s, %s, %s: %s", m.Target, r.Start.Format("2006-01-02 15:04:05 MST"), duration(r.Seconds), m.Shape.Text))
 	t.line()
 	switch {
@@ -162,7 +162,7 @@ func (r *Report) objectives(t *text) {
 	value, interval, samples := column{head: "value"}, column{head: "95% interval"}, column{head: "samples"}
 	for _, f := range list {
 		o := f.Objective
-		names.cells = append(names.cells, clean(o.Text))
+		names.cells = append(names.cells, Clean(o.Text))
 		shown := optional(o.Value, o.Unit)
 		if f.Outcome == verdict.NoData {
 			shown = ""
@@ -246,7 +246,7 @@ func (r *Report) phaseRuler(t *text, label, width int) {
 	ruler := []rune(strings.Repeat(" ", width+18))
 	for _, e := range r.Events {
 		at := int(min(max(e.At/r.Seconds, 0), 1) * float64(width))
-		if name := []rune("│" + clean(e.Text)); e.Kind == "phase" && at+len(name) <= len(ruler) {
+		if name := []rune("│" + Clean(e.Text)); e.Kind == "phase" && at+len(name) <= len(ruler) {
 			copy(ruler[at:], name) // over the end of the one before, if that is short
 		}
 	}
