@@ -57,11 +57,11 @@ func LoadAnswer(in LoadInput) Answer {
 		a.Text += " The load generator kept up."
 	}
 	a.Warnings = in.Settling.Warnings
-	a.Figures = append(a.Figures, Figure{Title: "good requests", Value: &rate, Unit: "1/s"})
+	a.Figures = append(a.Figures, Figure{Title: "good requests", Metric: catalog.Goodput, Value: &rate, Unit: "1/s"})
 	for _, q := range []float64{0.5, 0.95, 0.99} {
 		if in.Response.Count() > 0 {
 			v := in.Response.Quantile(q)
-			f := Figure{Title: fmt.Sprintf("p%g of response time, good requests", q*100), Value: &v, Unit: "s"}
+			f := Figure{Title: fmt.Sprintf("p%g of response time, good requests", q*100), Metric: catalog.JudgedResponseTime, Subject: fmt.Sprintf("p%g", q*100), Value: &v, Unit: "s"}
 			f.interval(stat.QuantileInterval(in.Response, q))
 			a.Figures = append(a.Figures, f)
 		}
@@ -119,7 +119,7 @@ func SettledFigures(s Settling) []Figure {
 		all = append(all, Figure{Title: "warm-up", Metric: catalog.WarmUpTime, Value: &w, Unit: "s", Censored: s.Bound})
 	}
 	for _, d := range s.Drifts {
-		f := Figure{Title: "drift of " + d.Name, Value: &d.Change, Unit: "ratio"}
+		f := Figure{Title: "drift of " + d.Name, Metric: catalog.Drift, Subject: d.Name, Value: &d.Change, Unit: "ratio"}
 		f.interval(d.Interval)
 		all = append(all, f)
 	}

@@ -2,9 +2,11 @@ package answer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
+	"tidegauge/engine/catalog"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/stat"
 	"tidegauge/engine/timeline"
@@ -116,6 +118,21 @@ func (r *run) inconsistencies(x *episode) []inconsistency {
 }
 
 func sub(a, b uint64) uint64 { return a - min(a, b) }
+
+// partialFigures are how far a fault reached: which kinds of requests, and what was left half done.
+func (r *run) partialFigures(x *episode) []Figure {
+	var all []Figure
+	if p := r.partial(x); !math.IsNaN(p.Radius) {
+		f := Figure{Title: "kinds of requests that failed", Metric: catalog.BlastRadius, Value: &p.Radius, Unit: "ratio", Text: joinText(p.Affected)}
+		all = append(all, f)
+	}
+	if found := r.inconsistencies(x); len(found) > 0 {
+		worst := found[0]
+		all = append(all, Figure{Title: "inconsistent requests", Metric: catalog.Inconsistent, Value: new(float64(worst.count)), Unit: "1",
+			Text: fmt.Sprintf("%s kept %q and failed %q", worst.request, worst.held, worst.failed)})
+	}
+	return all
+}
 
 // partialWarnings says in words what failed in part.
 func (r *run) partialWarnings(x *episode) []string {

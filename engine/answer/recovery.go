@@ -134,7 +134,7 @@ func (r *run) clause(x *episode) string {
 	}
 	switch x.outcome {
 	case recovered:
-		text += fmt.Sprintf(", and it was back %s after the end", precisely(s.Recovered.After.Seconds()))
+		text += ", and it was back " + afterwards(s.Recovered.After, "as soon as it ended", "after the end")
 	case metastable:
 		text += fmt.Sprintf(", and %s after the end, at the usual load, it was still not back: a metastable state", precisely(s.Recovered.After.Seconds()))
 	case lost:
@@ -143,6 +143,14 @@ func (r *run) clause(x *episode) string {
 		text += fmt.Sprintf(", and it was watched for only %s after the end, with no %s of it good", precisely(s.Recovered.After.Seconds()), precisely(hold.Seconds()))
 	}
 	return text + "."
+}
+
+// afterwards says how long after something something else was, or that it was at once.
+func afterwards(d time.Duration, atOnce, after string) string {
+	if d == 0 {
+		return atOnce
+	}
+	return precisely(d.Seconds()) + " " + after
 }
 
 // openingText says how often a breaker opened, and who says so.
@@ -187,17 +195,18 @@ func (r *run) recoveryFigures(x *episode) []Figure {
 	}
 	all := []Figure{detected}
 	if x.failures.Count > 0 {
-		all = append(all, Figure{Title: "time to fail, p95", Value: new(x.failures.P95.Seconds()), Unit: "s", Text: howText(x)})
+		all = append(all, Figure{Title: "time to fail, p95", Metric: catalog.FailureTime, Value: new(x.failures.P95.Seconds()), Unit: "s", Text: howText(x)})
 	}
 	all = append(all, r.breakerFigures(x)...)
 	all = append(all, r.returnFigures(x)...)
+	all = append(all, r.partialFigures(x)...)
 	all = append(all,
-		Figure{Title: "requests failed", Value: new(s.Failed), Unit: "1"})
+		Figure{Title: "requests failed", Metric: catalog.FailedRequests, Value: new(s.Failed), Unit: "1"})
 	if s.Unsent > 0 {
-		all = append(all, Figure{Title: "requests not sent", Value: new(s.Unsent), Unit: "1", Text: "no user was free for them; they count as failed in the availability"})
+		all = append(all, Figure{Title: "requests not sent", Metric: catalog.DroppedRequests, Value: new(s.Unsent), Unit: "1", Text: "no user was free for them; they count as failed in the availability"})
 	}
 	if s.Amplification > 0 {
-		all = append(all, Figure{Title: "requests that the target counted", Value: new(s.Amplification), Unit: "ratio", Text: "at most, by those that were meant to be made, as usual before: retries on the way make more"})
+		all = append(all, Figure{Title: "requests that the target counted", Metric: catalog.Amplification, Value: new(s.Amplification), Unit: "ratio", Text: "at most, by those that were meant to be made, as usual before: retries on the way make more"})
 	}
 	return all
 }
@@ -272,7 +281,7 @@ func (r *run) breakerFigures(x *episode) []Figure {
 	if b.Timer > 0 {
 		trips.Text += ", one every " + precisely(b.Timer.Seconds())
 	}
-	openings := Figure{Title: "circuit breaker openings", Value: new(float64(b.Openings())), Unit: "1", Text: outside + ": trips and probes that failed"}
+	openings := Figure{Title: "circuit breaker openings", Metric: catalog.BreakerOpenings, Value: new(float64(b.Openings())), Unit: "1", Text: outside + ": trips and probes that failed"}
 	if !math.IsNaN(x.openings) {
 		openings.Value, openings.Text = new(x.openings), "by the breaker's own count: trips and probes that failed"
 		if n := b.Openings(); n > 0 && x.openings != float64(n) {

@@ -179,7 +179,7 @@ func (g *growing) figures() []Figure {
 		relative.Text = t.Reason
 		return []Figure{relative}
 	}
-	absolute := Figure{Title: "growth an hour", Subject: g.Subject, Value: &t.PerHour, Unit: perHour(g.Unit)}
+	absolute := Figure{Title: "growth an hour", Metric: catalog.HourlyIncrease, Subject: g.Subject, Value: &t.PerHour, Unit: perHour(g.Unit)}
 	absolute.interval(t.Interval)
 	if math.IsNaN(g.scale) {
 		absolute.Text = string(t.Class) + ": " + t.Reason

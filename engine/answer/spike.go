@@ -57,7 +57,7 @@ func (r *run) surgeClause(x *episode) string {
 	case unaffected:
 		text += ", and it stayed within the usual"
 	case recovered:
-		text += fmt.Sprintf(", and it was back %s after the load", precisely(s.Recovered.After.Seconds()))
+		text += ", and it was back " + afterwards(s.Recovered.After, "as soon as the load was", "after the load")
 	case metastable:
 		text += fmt.Sprintf(", and %s after the load was back it was not: a metastable state", precisely(s.Recovered.After.Seconds()))
 	case lost:
@@ -89,10 +89,10 @@ func (r *run) spikeFigures(x *episode) []Figure {
 		{Title: "rate at the peak", Value: new(r.peakRate(x)), Unit: "1/s"},
 	}
 	if !math.IsNaN(s.Queued) {
-		all = append(all, Figure{Title: "requests queued", Value: new(s.Queued), Unit: "1", Text: "due and not answered at most, above the usual"})
+		all = append(all, Figure{Title: "requests queued", Metric: catalog.QueuedRequests, Value: new(s.Queued), Unit: "1", Text: "due and not answered at most, above the usual"})
 	}
-	all = append(all, Figure{Title: "requests dropped", Value: new(s.Dropped), Unit: "1", Text: "never sent, since no user was free; they count as failed in the availability"},
-		Figure{Title: "requests failed", Value: new(s.Failed), Unit: "1"})
+	all = append(all, Figure{Title: "requests dropped", Metric: catalog.DroppedRequests, Value: new(s.Dropped), Unit: "1", Text: "never sent, since no user was free; they count as failed in the availability"},
+		Figure{Title: "requests failed", Metric: catalog.FailedRequests, Value: new(s.Failed), Unit: "1"})
 	all = append(all, r.returnFigures(x)...)
 	after := Figure{Title: "p95 after, of before", Metric: catalog.Hysteresis, Value: number(s.Hysteresis), Unit: "ratio"}
 	if after.Value == nil {

@@ -106,6 +106,9 @@ func (in *StressInput) conclusion() (Standing, string, string) {
 		return Good, CodeCapacity, fmt.Sprintf("It carries %s, the highest load that was to be tried, so it breaks somewhere above", in.load(max(r.Lower, in.Highest)))
 	case r.Stop == search.Doomed:
 		return Bad, CodeNoCapacity, fmt.Sprintf("It fails at the lowest load already, %s", in.load(cmp.Or(r.Upper, in.lowest())))
+	case r.Stop == search.GeneratorLimited && r.Lower > 0 && r.Upper > 0 && r.GeneratorLimit >= r.Lower:
+		// The target broke while the generator kept up: only how sure that is depends on the generator.
+		return Good, CodeCapacity, fmt.Sprintf("It carries %s and breaks at %s; the generator failed to make some of the trials there, so this is less certain than it could be", in.load(r.Lower), in.load(r.Upper))
 	case r.Stop == search.GeneratorLimited:
 		limit := ""
 		if t := in.limiting(); t != nil {
@@ -185,7 +188,7 @@ func (in *StressInput) nearest() *ServerValue {
 	values := map[string][]ServerValue{}
 	for i := range in.Trials {
 		t := &in.Trials[i]
-		if t.Load < 0.9*r.Lower || r.Upper > 0 && t.Load > beyond*r.Upper {
+		if t.Outcome == string(search.Generator) || t.Load < 0.9*r.Lower || r.Upper > 0 && t.Load > beyond*r.Upper {
 			continue
 		}
 		for _, v := range t.Servers {
@@ -245,10 +248,22 @@ func (in *StressInput) figures(nearest *ServerValue) []Figure {
 			Text: "requests answered well, in the trial at " + in.load(top.Load)})
 	}
 	if nearest != nil {
-		all = append(all, Figure{Title: "nearest its limit", Subject: nearest.Name, Value: new(nearest.Value), Unit: nearest.Unit,
-			Text: fmt.Sprintf("%.0f%% of its limit, in the middle one of the trials about the capacity", 100*nearest.Value / *nearest.Limit)})
+		share := nearest.Value / *nearest.Limit
+		text := nearest.Name
+		if nearest.Unit != "ratio" || *nearest.Limit != 1 {
+			text = fmt.Sprintf("%s: %s of %s", nearest.Name, resource(nearest.Value, nearest.Unit), resource(*nearest.Limit, nearest.Unit))
+		}
+		all = append(all, Figure{Title: "nearest its limit", Metric: catalog.ResourceUse, Subject: nearest.Name, Value: &share, Unit: "ratio", Text: text + "; in the middle one of the trials about the capacity"})
 	}
 	return all
+}
+
+// resource writes what is used of one.
+func resource(v float64, unit string) string {
+	if unit == "ratio" {
+		return share(v)
+	}
+	return amount(v, unit)
 }
 
 // noisySpread is from where on the interval of the fit covers 80% to 85% instead of 90%, by simulation.

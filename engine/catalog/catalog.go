@@ -55,42 +55,56 @@ const (
 	RunDuration       = "tidegauge.run.duration"
 	FigureBound       = "tidegauge.figure.bound"
 
-	Capacity          = "tidegauge.capacity"
-	CapacityUsers     = "tidegauge.user_capacity"
-	ThroughputCeiling = "tidegauge.throughput.ceiling"
-	DetectionTime     = "tidegauge.detection.time"
-	RecoveryTime      = "tidegauge.recovery.time"
-	DrainTime         = "tidegauge.drain.time"
-	Availability      = "tidegauge.availability"
-	OutageTime        = "tidegauge.outage.time"
-	ExcessLatency     = "tidegauge.excess_latency"
-	BreakerTrips      = "tidegauge.breaker.trips"
-	PeakResponseTime  = "tidegauge.peak.response_time"
-	Hysteresis        = "tidegauge.hysteresis"
-	ScalingLag        = "tidegauge.scaling.lag"
-	HourlyGrowth      = "tidegauge.hourly_growth"
-	LimitTime         = "tidegauge.limit.time"
-	WarmUpTime        = "tidegauge.warm_up.time"
-	BaselineChange    = "tidegauge.baseline.change"
-	BaselineVerdict   = "tidegauge.baseline.verdict"
-	BaselineConfirmed = "tidegauge.baseline.confirmed"
-	BaselineJudgement = "tidegauge.baseline.judgement"
-	BaselineValue     = "tidegauge.baseline.value"
-	BaselineRunValue  = "tidegauge.baseline.run_value"
-	BaselineRuns      = "tidegauge.baseline.runs"
-	BaselineTime      = "tidegauge.baseline.time"
-	HistoryChange     = "tidegauge.history.change"
-	HistoryChangeTime = "tidegauge.history.change_time"
-	HistoryChanges    = "tidegauge.history.changes"
-	LastGoodTime      = "tidegauge.last_good.time"
-	OutletSamples     = "tidegauge.outlet.samples"
-	OutletSpans       = "tidegauge.outlet.spans"
-	OutletEvents      = "tidegauge.outlet.events"
-	OutletWaiting     = "tidegauge.outlet.waiting"
-	OutletAge         = "tidegauge.outlet.age"
-	OutletRetries     = "tidegauge.outlet.retries"
-	OutletErrors      = "tidegauge.outlet.errors"
-	ScrapeUp          = "tidegauge.scrape.up"
+	Capacity           = "tidegauge.capacity"
+	CapacityUsers      = "tidegauge.user_capacity"
+	ThroughputCeiling  = "tidegauge.throughput.ceiling"
+	DetectionTime      = "tidegauge.detection.time"
+	RecoveryTime       = "tidegauge.recovery.time"
+	DrainTime          = "tidegauge.drain.time"
+	Availability       = "tidegauge.availability"
+	OutageTime         = "tidegauge.outage.time"
+	ExcessLatency      = "tidegauge.excess_latency"
+	BreakerTrips       = "tidegauge.breaker.trips"
+	PeakResponseTime   = "tidegauge.peak.response_time"
+	Hysteresis         = "tidegauge.hysteresis"
+	ScalingLag         = "tidegauge.scaling.lag"
+	HourlyGrowth       = "tidegauge.hourly_growth"
+	LimitTime          = "tidegauge.limit.time"
+	WarmUpTime         = "tidegauge.warm_up.time"
+	BaselineChange     = "tidegauge.baseline.change"
+	BaselineVerdict    = "tidegauge.baseline.verdict"
+	BaselineConfirmed  = "tidegauge.baseline.confirmed"
+	BaselineJudgement  = "tidegauge.baseline.judgement"
+	BaselineValue      = "tidegauge.baseline.value"
+	BaselineRunValue   = "tidegauge.baseline.run_value"
+	BaselineRuns       = "tidegauge.baseline.runs"
+	BaselineTime       = "tidegauge.baseline.time"
+	HistoryChange      = "tidegauge.history.change"
+	HistoryChangeTime  = "tidegauge.history.change_time"
+	HistoryChanges     = "tidegauge.history.changes"
+	LastGoodTime       = "tidegauge.last_good.time"
+	OutletSamples      = "tidegauge.outlet.samples"
+	OutletSpans        = "tidegauge.outlet.spans"
+	OutletEvents       = "tidegauge.outlet.events"
+	OutletWaiting      = "tidegauge.outlet.waiting"
+	OutletAge          = "tidegauge.outlet.age"
+	OutletRetries      = "tidegauge.outlet.retries"
+	OutletErrors       = "tidegauge.outlet.errors"
+	ScrapeUp           = "tidegauge.scrape.up"
+	Answer             = "tidegauge.answer"
+	Goodput            = "tidegauge.goodput"
+	JudgedResponseTime = "tidegauge.judged.response_time"
+	Drift              = "tidegauge.drift"
+	ResourceUse        = "tidegauge.resource.use"
+	FailureTime        = "tidegauge.failure.response_time"
+	FailedRequests     = "tidegauge.failed_requests"
+	DroppedRequests    = "tidegauge.dropped_requests"
+	QueuedRequests     = "tidegauge.queued_requests"
+	Inconsistent       = "tidegauge.inconsistent_requests"
+	BlastRadius        = "tidegauge.blast_radius"
+	Amplification      = "tidegauge.amplification"
+	BreakerOpenings    = "tidegauge.breaker.openings"
+	HourlyIncrease     = "tidegauge.hourly_increase"
 )
 
 // The names of the metrics of the load generator itself: of the semantic conventions where they have one that is also a good name
@@ -190,9 +204,14 @@ func Figures() []Metric {
 	subject := []string{LabelSubject}
 	change := []string{LabelSubject, LabelTrend, LabelSince, LabelSubjectVersion}
 	return []Metric{
+		{Answer, Gauge, "", "Answer to the question of the test's type: 1 good, 0 bad, -1 undecided; the subject is the code of what was found, or good.", subject},
+		{Goodput, Gauge, "{request}/s", "Good requests a second over the part of a load test that was judged.", nil},
+		{JudgedResponseTime, Gauge, "s", "Quantile of the response time of good requests over the part of a load test that was judged; the subject is p50, p95 or p99.", subject},
+		{Drift, Gauge, "1", "Change from the beginning of the part that was judged to its end, relative to its level; the subject is p50, p95 or throughput.", subject},
 		{Capacity, Gauge, "{iteration}/s", "Highest arrival rate that met the objectives, of a search for it.", nil},
 		{CapacityUsers, Gauge, "{user}", "Most users that the objectives were met with, of a search for them.", nil},
 		{ThroughputCeiling, Gauge, "{request}/s", "Most requests a second that were answered well, whatever the load.", nil},
+		{ResourceUse, Gauge, "1", "Use of the resource of a server that was nearest its limit about the capacity, as a share of the limit; the subject is the resource.", subject},
 		{BaselineChange, Gauge, "1", "Relative change against the baseline: 0.1 is 10% more. The subject is the metric that is compared.", subject},
 		{BaselineVerdict, Gauge, "", "Comparison with the baseline: 1 not worse or better, 0 regression, -1 undecided.", nil},
 		{BaselineConfirmed, Gauge, "", "Of a regression: 1 if runs that were made to confirm it show it too, else 0.", nil},
@@ -212,10 +231,19 @@ func Figures() []Metric {
 		{OutageTime, Gauge, "s", "Length of a full outage that loses as many requests as a fault or spike did; the subject is the fault or spike.", subject},
 		{ExcessLatency, Gauge, "s", "Response time beyond what is usual, p95 summed over the seconds of a fault or spike and after it; the subject is the fault or spike.", subject},
 		{BreakerTrips, Gauge, "{trip}", "How often a closed circuit breaker opened, by its own state if that is scraped, else as inferred from outside; the subject is the fault.", subject},
+		{BreakerOpenings, Gauge, "{opening}", "How often a circuit breaker opened, with probes that failed, by its own count if that is scraped, else as inferred from outside; the subject is the fault.", subject},
+		{FailureTime, Gauge, "s", "p95 of the time that requests took to fail while a fault showed: short is fail-fast, the timeout is a hang; the subject is the fault.", subject},
+		{FailedRequests, Gauge, "{request}", "Requests that failed from the beginning of a fault or spike on; the subject is the fault or spike.", subject},
+		{DroppedRequests, Gauge, "{request}", "Requests that were never sent from the beginning of a fault or spike on, since no user was free; the subject is the fault or spike.", subject},
+		{QueuedRequests, Gauge, "{request}", "Most requests that were due and not answered in a spike, above the usual; the subject is the spike.", subject},
+		{BlastRadius, Gauge, "1", "Share of the kinds of requests that failed more than before in a fault; the subject is the fault.", subject},
+		{Inconsistent, Gauge, "{request}", "Requests of which one check held while another failed in a fault, as payments that were made and not notified; the subject is the fault.", subject},
+		{Amplification, Gauge, "1", "Requests that the target counted in a fault, at most, by those that were meant to be made, as usual before: retries make more; the subject is the fault.", subject},
 		{PeakResponseTime, Gauge, "s", "Greatest p99 of response time in a second of a spike.", nil},
 		{Hysteresis, Gauge, "1", "p95 of response time after a spike, in relation to before it.", nil},
 		{ScalingLag, Gauge, "s", "Time from the beginning of a spike until the replicas had grown by half of what they would.", nil},
 		{HourlyGrowth, Gauge, "1", "Growth an hour at constant load, relative to the start; the subject is what grows.", subject},
+		{HourlyIncrease, Gauge, "", "Growth an hour at constant load, in the unit of what grows; the subject is what grows.", subject},
 		{LimitTime, Gauge, "s", "Time until something that grows reaches its limit, at its pace; the subject is what grows.", subject},
 		{WarmUpTime, Gauge, "s", "Time from the start of a run until its measurements had left their warm-up behind.", nil},
 	}

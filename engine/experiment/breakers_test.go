@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"maps"
 	"testing"
 	"time"
 )
@@ -33,9 +34,7 @@ func TestBreakersThatAreScraped(t *testing.T) {
 		}
 	}
 	both := resilience4j("notify", open, half, away)
-	for series, v := range resilience4j("bank", between([2]int{5, 25}), between([2]int{25, 26}), between([2]int{5, 26})) {
-		both[series] = v
-	}
+	maps.Copy(both, resilience4j("bank", between([2]int{5, 25}), between([2]int{25, 26}), between([2]int{5, 26})))
 	code := func(second int) float64 { return 2*open(second) + half(second) }
 	quiet := constant(0)
 	for _, c := range []struct {

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"tidegauge/engine/answer"
+	"tidegauge/engine/catalog"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/telemetry"
 	"tidegauge/engine/verdict"
@@ -55,6 +57,8 @@ func results(v *verdict.Verdict, a *answer.Answer, figures func(at time.Time) []
 	if a == nil {
 		return r
 	}
+	standing := map[answer.Standing]float64{answer.Good: 1, answer.Bad: 0, answer.Undecided: -1}[a.Standing]
+	r.Figures = append(r.Figures, telemetry.Figure{Metric: catalog.Answer, Subject: cmp.Or(a.Code, string(a.Standing)), Value: standing})
 	for _, f := range a.Figures {
 		if f.Metric != "" && f.Value != nil && !f.Censored {
 			r.Figures = append(r.Figures, telemetry.Figure{Metric: f.Metric, Subject: f.Subject, Value: *f.Value, Low: f.Low, High: f.High})

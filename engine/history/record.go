@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
+	"tidegauge/engine/answer"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
 	"tidegauge/engine/stat"
@@ -52,6 +54,10 @@ type Record struct {
 	Summary  string            `json:"summary,omitempty"`
 	Lost     []string          `json:"lost,omitempty"` // files that could not be written at the end
 
+	Standing answer.Standing `json:"standing,omitempty"` // of the answer to the question of the test's type
+	Answer   string          `json:"answer,omitempty"`   // in words
+	Figures  []answer.Figure `json:"figures,omitempty"`  // of it, those that have a metric
+
 	Key           string         `json:"key,omitempty"`            // runs with the same one can be compared; see KeyOf
 	TargetVersion string         `json:"target_version,omitempty"` // of the system under test
 	Commit        string         `json:"commit,omitempty"`
@@ -81,6 +87,10 @@ func (r *Record) take(from *report.Report) {
 	r.Requests, r.Failures, r.P95 = from.Total.Count, from.Total.Failures, from.Total.Response.P95
 	if v := from.Verdict; v != nil {
 		r.Outcome, r.Code, r.Summary = v.Outcome, v.Code(), v.Summary
+	}
+	if a := from.Answer; a != nil {
+		r.Standing, r.Answer = a.Standing, a.Text
+		r.Figures = slices.DeleteFunc(slices.Clone(a.Figures), func(f answer.Figure) bool { return f.Metric == "" })
 	}
 	if c := from.Comparison; c != nil {
 		r.Comparison, r.Compared = c.Verdict, c.Summary

@@ -6,6 +6,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"tidegauge/engine/answer"
+	"tidegauge/engine/report"
 )
 
 func FuzzDecodeRecord(f *testing.F) {
@@ -27,4 +30,15 @@ func FuzzDecodeRecord(f *testing.F) {
 			t.Errorf("%v: %s", err, cmp.Diff(r, back))
 		}
 	})
+}
+
+func TestRecordHasTheAnswer(t *testing.T) {
+	var r Record
+	r.take(&report.Report{Answer: &answer.Answer{Standing: answer.Bad, Code: "leak", Text: "It leaks.", Figures: []answer.Figure{
+		{Title: "growth an hour, relative", Metric: "tidegauge.hourly_growth", Subject: "memory", Value: new(0.5), Unit: "ratio"}, {Title: "for people only", Value: new(1.0)},
+	}}})
+	want := Record{Standing: answer.Bad, Answer: "It leaks.", Figures: []answer.Figure{{Title: "growth an hour, relative", Metric: "tidegauge.hourly_growth", Subject: "memory", Value: new(0.5), Unit: "ratio"}}}
+	if diff := cmp.Diff(want, r, cmpopts.IgnoreFields(Record{}, "AsOf")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

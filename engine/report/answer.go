@@ -45,13 +45,13 @@ func figureTable(t *text, figures []answer.Figure) {
 	columns := []column{{}, {}, {head: intervalHead(figures), optional: true}}
 	subjects := map[string]bool{}
 	for i := range figures {
-		subjects[figures[i].Subject] = true
+		subjects[subjectOf(&figures[i])] = true
 	}
 	delete(subjects, "")
 	for i := range figures {
 		f := &figures[i]
 		indent := "  "
-		if len(subjects) > 1 && f.Subject != "" {
+		if len(subjects) > 1 && subjectOf(f) != "" {
 			indent = "    "
 		}
 		columns[0].cells = append(columns[0].cells, indent+Clean(f.Title))
@@ -69,7 +69,7 @@ func figureTable(t *text, figures []answer.Figure) {
 			continue
 		}
 		f := &figures[i-1]
-		if len(subjects) > 1 && (i == 1 || figures[i-2].Subject != f.Subject) && f.Subject != "" {
+		if len(subjects) > 1 && (i == 1 || subjectOf(&figures[i-2]) != subjectOf(f)) && subjectOf(f) != "" {
 			t.line("  ", t.paint(dim, cut(Clean(f.Subject), t.width-2)))
 		}
 		note := Clean(f.Text)
@@ -83,6 +83,14 @@ func figureTable(t *text, figures []answer.Figure) {
 			t.paragraph("      ", dim, note)
 		}
 	}
+}
+
+// subjectOf returns what stands above a figure: its subject, unless its title says it.
+func subjectOf(f *answer.Figure) string {
+	if strings.Contains(f.Title, f.Subject) {
+		return ""
+	}
+	return f.Subject
 }
 
 const usualLevel = 0.95

@@ -2,9 +2,13 @@ package report
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"tidegauge/engine/answer"
 )
@@ -40,5 +44,29 @@ func TestMarkRows(t *testing.T) {
 	const want = "          │a long name             │later\n            │back                    the very end│"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestAnswersOfAllTypes shows the golden answers of package answer in a terminal of 80 columns.
+func TestAnswersOfAllTypes(t *testing.T) {
+	for _, name := range []string{"load", "stress", "spike", "soak", "recovery"} {
+		t.Run(name, func(t *testing.T) {
+			b, err := os.ReadFile(filepath.Join("..", "answer", "testdata", name+".json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := &answer.Answer{}
+			if err := json.Unmarshal(b, a); err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			(&Report{Answer: a}).answer(&text{w: &out, width: 80})
+			for line := range strings.Lines(out.String()) {
+				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+					t.Errorf("%d columns: %s", n, line)
+				}
+			}
+			golden(t, "answer-"+name+".txt", out.Bytes())
+		})
 	}
 }
