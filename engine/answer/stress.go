@@ -215,7 +215,11 @@ func (in *StressInput) figures(nearest *ServerValue) []Figure {
 	if in.Users {
 		metric, unit = catalog.CapacityUsers, "1"
 	}
-	capacity := Figure{Title: "highest load that met the objectives", Metric: metric, Unit: unit}
+	title, broken := "highest load that met the objectives", "lowest load that did not"
+	if in.Users {
+		title, broken = "most users that met the objectives", "fewest users that did not"
+	}
+	capacity := Figure{Title: title, Metric: metric, Unit: unit}
 	switch {
 	case r.Lower > 0:
 		capacity.Value = new(r.Lower)
@@ -235,7 +239,7 @@ func (in *StressInput) figures(nearest *ServerValue) []Figure {
 	}
 	all := []Figure{capacity}
 	if r.Upper > 0 {
-		all = append(all, Figure{Title: "lowest load that did not", Value: new(r.Upper), Unit: unit})
+		all = append(all, Figure{Title: broken, Value: new(r.Upper), Unit: unit})
 	}
 	var top *StressTrial
 	for i := range in.Trials {

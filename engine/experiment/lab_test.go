@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"tidegauge/engine/catalog"
 	"tidegauge/engine/history"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
@@ -169,7 +170,11 @@ func TestStoreEqualsRecord(t *testing.T) {
 	}
 
 	after := time.Now().Add(time.Second)
-	if left := query(after, `{run=%q, __name__!~"tidegauge_(verdict|objective|run_duration_seconds)", kind!="verdict"}`, r.Run.ID); len(left) > 0 {
+	answers := "tidegauge_verdict|tidegauge_objective|tidegauge_run_duration_seconds|tidegauge_figure_bound"
+	for _, m := range catalog.Figures() {
+		answers += "|" + m.PrometheusName()
+	}
+	if left := query(after, `{run=%q, __name__!~%q, kind!="verdict"}`, r.Run.ID, answers); len(left) > 0 {
 		t.Errorf("series that linger after the run: %v", left)
 	}
 	if got := query(after, `tidegauge_verdict{run=%q}`, r.Run.ID)["  "]; got != 0 {

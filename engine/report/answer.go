@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -45,13 +46,13 @@ func figureTable(t *text, figures []answer.Figure) {
 	columns := []column{{}, {}, {head: intervalHead(figures), optional: true}}
 	subjects := map[string]bool{}
 	for i := range figures {
-		subjects[subjectOf(&figures[i])] = true
+		subjects[SubjectOf(&figures[i])] = true
 	}
 	delete(subjects, "")
 	for i := range figures {
 		f := &figures[i]
 		indent := "  "
-		if len(subjects) > 1 && subjectOf(f) != "" {
+		if len(subjects) > 1 && SubjectOf(f) != "" {
 			indent = "    "
 		}
 		columns[0].cells = append(columns[0].cells, indent+Clean(f.Title))
@@ -69,7 +70,7 @@ func figureTable(t *text, figures []answer.Figure) {
 			continue
 		}
 		f := &figures[i-1]
-		if len(subjects) > 1 && (i == 1 || subjectOf(&figures[i-2]) != subjectOf(f)) && subjectOf(f) != "" {
+		if len(subjects) > 1 && (i == 1 || SubjectOf(&figures[i-2]) != SubjectOf(f)) && SubjectOf(f) != "" {
 			t.line("  ", t.paint(dim, cut(Clean(f.Subject), t.width-2)))
 		}
 		note := Clean(f.Text)
@@ -85,9 +86,9 @@ func figureTable(t *text, figures []answer.Figure) {
 	}
 }
 
-// subjectOf returns what stands above a figure: its subject, unless its title says it.
-func subjectOf(f *answer.Figure) string {
-	if strings.Contains(f.Title, f.Subject) {
+// SubjectOf returns what is to stand above a figure: its subject, unless its title or text says it.
+func SubjectOf(f *answer.Figure) string {
+	if strings.Contains(f.Title, f.Subject) || strings.Contains(f.Text, f.Subject) {
 		return ""
 	}
 	return f.Subject
@@ -153,7 +154,7 @@ func trialTable(t *text, trials []answer.Trial) {
 	for i := range trials {
 		x := &trials[i]
 		for k, cell := range []string{
-			"  " + verdict.Format(x.Load, ""), x.Stage, x.Outcome, verdict.Format(x.Rate, "1/s"), short(x.P95), verdict.Format(x.Failures, "ratio"), cut(Clean(x.Reason), max(t.width-others, 12)),
+			"  " + FormatLoad(x.Load), x.Stage, x.Outcome, verdict.Format(x.Rate, "1/s"), short(x.P95), verdict.Format(x.Failures, "ratio"), cut(Clean(x.Reason), max(t.width-others, 12)),
 		} {
 			columns[k].cells = append(columns[k].cells, cell)
 		}
@@ -226,4 +227,12 @@ func markRows(marks []answer.Mark, low, high float64, width, room int) []string 
 		all[i] = string(row)
 	}
 	return all
+}
+
+// FormatLoad writes the load of a trial: a rate to four digits, users whole.
+func FormatLoad(v float64) string {
+	if v == math.Trunc(v) {
+		return verdict.Format(v, "")
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
 }

@@ -76,8 +76,8 @@ func (v *answerView) figures(a *answer.Answer) {
 	levels := map[float64]bool{}
 	for i := range a.Figures {
 		f := &a.Figures[i]
-		if f.Subject != "" {
-			subjects[f.Subject] = true
+		if s := report.SubjectOf(f); s != "" {
+			subjects[s] = true
 		}
 		if f.Low != nil || f.High != nil {
 			levels[levelOf(f)] = true
@@ -98,8 +98,8 @@ func (v *answerView) figures(a *answer.Answer) {
 		}
 		subject := ""
 		if len(subjects) > 1 {
-			subject = capital(report.Clean(f.Subject))
-		} else if len(subjects) == 1 && len(v.Groups) == 0 && f.Subject != "" && f.Subject != "spike" {
+			subject = capital(report.Clean(report.SubjectOf(f)))
+		} else if len(subjects) == 1 && len(v.Groups) == 0 && report.SubjectOf(f) != "" && f.Subject != "spike" {
 			one.Text = strings.TrimPrefix(strings.TrimSuffix(one.Text+"; "+report.Clean(f.Subject), "; "), "; ")
 		}
 		if n := len(v.Groups); n == 0 || v.Groups[n-1].Subject != subject {
@@ -274,7 +274,7 @@ func trialsOf(a *answer.Answer) *trialsView {
 			servers = append(servers, report.Clean(s.Name)+" "+verdict.Format(s.Value, s.Unit))
 		}
 		v.Rows = append(v.Rows, trialView{
-			Load: verdict.Format(t.Load, ""), Stage: report.Clean(t.Stage), Rate: verdict.Format(t.Rate, "1/s"), Good: verdict.Format(t.Goodput, "1/s"),
+			Load: report.FormatLoad(t.Load), Stage: report.Clean(t.Stage), Rate: verdict.Format(t.Rate, "1/s"), Good: verdict.Format(t.Goodput, "1/s"),
 			P95: verdict.Format(t.P95, "s"), Failed: verdict.Format(t.Failures, "ratio"), Reason: report.Clean(t.Reason), Servers: strings.Join(servers, ", "), Outcome: o,
 		})
 	}

@@ -122,8 +122,8 @@ func writeAnswer(b *strings.Builder, a *answer.Answer) {
 	for i := range a.Figures {
 		f := &a.Figures[i]
 		title := f.Title
-		if f.Subject != "" {
-			title = f.Subject + ": " + title
+		if s := report.SubjectOf(f); s != "" {
+			title = s + ": " + title
 		}
 		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", escape(title), escape(report.FigureValue(f)), escape(report.FigureInterval(f)), escape(f.Text))
 	}
@@ -132,7 +132,7 @@ func writeAnswer(b *strings.Builder, a *answer.Answer) {
 		b.WriteString("| load | outcome | rate | p95 | failed | broke first |\n|---:|---|---:|---:|---:|---|\n")
 		for i := range a.Trials {
 			t := &a.Trials[i]
-			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", verdict.Format(t.Load, ""), escape(t.Outcome), verdict.Format(t.Rate, "1/s"), verdict.Format(t.P95, "s"),
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s |\n", report.FormatLoad(t.Load), escape(t.Outcome), verdict.Format(t.Rate, "1/s"), verdict.Format(t.P95, "s"),
 				verdict.Format(t.Failures, "ratio"), escape(t.Reason))
 		}
 		shut(b)
