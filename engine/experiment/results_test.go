@@ -31,7 +31,7 @@ func TestResultsHaveTheAnswer(t *testing.T) {
 		{&answer.Answer{Standing: answer.Bad, Code: answer.CodeLeak}, []telemetry.Figure{{Metric: catalog.Answer, Subject: "leak", Value: 0}}},
 		{&answer.Answer{Standing: answer.Undecided, Code: answer.CodeTooShort}, []telemetry.Figure{{Metric: catalog.Answer, Subject: "too_short", Value: -1}}},
 	} {
-		if diff := cmp.Diff(c.want, results(&verdict.Verdict{}, c.a, nil, time.Time{}).Figures); diff != "" {
+		if diff := cmp.Diff(c.want, results(&verdict.Verdict{}, c.a, func(time.Time) []telemetry.Figure { return nil }, time.Time{}).Figures); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", c.a, diff)
 		}
 	}
