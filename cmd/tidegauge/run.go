@@ -216,8 +216,10 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 		}
 		sinks = append(sinks, csv)
 	}
-	if u := a.URL(); u != "" {
-		fmt.Fprintf(c.out, "queries: %s/api/v1/query (Prometheus API), metrics: %s/metrics\n", u, u)
+	begun := func(string) { // the plan was not refused
+		if u := a.URL(); u != "" && rerunOf == "" {
+			fmt.Fprintf(c.out, "queries: %s/api/v1/query (Prometheus API), metrics: %s/metrics\n", u, u)
+		}
 	}
 	runCtx, stopped, release := interrupts(ctx, func() {
 		show.stopping.Store(true)
@@ -232,7 +234,7 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 	}
 	show.keys = keys
 	show.start()
-	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped, Tell: show.tell, Control: control, Subject: f.subject, RerunOf: rerunOf})
+	r, err := a.Lab.Run(runCtx, experiment.Options{Plan: p, Test: t, Seed: f.seed, Sinks: sinks, Stop: stopped, Begun: begun, Tell: show.tell, Control: control, Subject: f.subject, RerunOf: rerunOf})
 	endKeys()
 	show.stop()
 	release()

@@ -90,6 +90,9 @@ func (s *settings) load(c *console) (*config.Config, error) {
 
 // appConfig returns the settings for the app, with the outlets of the command line beside those of the configuration.
 func (s *settings) appConfig(c *console) (app.Config, error) {
+	if asked := time.Duration(s.retention); asked > 0 && asked < config.LeastTime {
+		return app.Config{}, withCode(exitUsage, fmt.Errorf("--retention %v: expected %gh at least: the latest one to three hours are kept anyway", asked, config.LeastTime.Hours()))
+	}
 	conf, err := s.load(c)
 	if err != nil {
 		return app.Config{}, err

@@ -90,9 +90,6 @@ func (d *Decoder) Jobs(n Node, o JobOptions) Jobs {
 		for _, m := range members {
 			if m.Key.Value == "job_name" {
 				name, at = m.Value.Value, m.Value
-				if slices.Contains(all.Names, name) {
-					d.Wrong(m.Value, "there is another job with the job_name %s, expected one of its own", Quoted(name))
-				}
 			}
 		}
 		if name == "" {
@@ -100,6 +97,9 @@ func (d *Decoder) Jobs(n Node, o JobOptions) Jobs {
 		}
 		if d.Count() == before && o.Check != nil {
 			c.check(item, withParts(job, o.Parts), job)
+		}
+		if name != "" && slices.Contains(all.Names, name) {
+			d.Wrong(at, "there is another job with the job_name %s, expected one of its own", Quoted(name))
 		}
 		all.Names, all.Places = append(all.Names, name), append(all.Places, d.Pos(at))
 		all.list.Content = append(all.list.Content, job)

@@ -99,9 +99,22 @@ func (d *Decoder) syntaxError(err error) {
 		line = found
 	}
 	text := string(d.source.line(line))
-	column := 1 + len(text) - len(strings.TrimLeft(text, " "))
-	d.Report(d.source.pos(d.source.offset(line, column)), "", "not YAML: %s%s", message, syntaxHint(message, text))
+	at := d.source.pos(d.source.offset(line, 1+len(text)-len(strings.TrimLeft(text, " "))))
+	if exact := d.source.misplaced(); exact >= 0 {
+		// On a line before the first that is wrong it is none, and on a later one if it has to do with what lines have in common.
+		if found := d.source.pos(exact); found.Line == line || found.Line > line && severalLines.MatchString(message) {
+			at = found
+		}
+	} else if m := secondColon.FindStringSubmatchIndex(text); m != nil && strings.Contains(message, "mapping values are not allowed") {
+		at = d.source.pos(d.source.offset(line, 1) + m[2])
+	}
+	d.Report(at, "", "not YAML: %s%s", message, syntaxHint(message, text))
 }
+
+var (
+	severalLines = regexp.MustCompile(`did not find expected (',' or|node content)|unexpected end of stream`)
+	secondColon  = regexp.MustCompile(`^(?:[^:]|:\S)*:\s.*?(:)(?:\s|$)`)
+)
 
 // firstWrongLine returns the number of the line with which the text stops being YAML, or 0 if that takes too long to find.
 func (d *Decoder) firstWrongLine() int {

@@ -108,7 +108,7 @@ type Options struct {
 	Control *Control
 	// Permit is asked before every connection of the load, with HOST:PORT; what it refuses is not dialled. nil: all is permitted.
 	Permit func(address string) error
-	// Begun is told the id of the run as soon as it has one; nil: nobody wants to know.
+	// Begun is told the id of the run when all is prepared, before anything is sent; nil: nobody wants to know.
 	Begun func(id string)
 
 	Subject Subject // what is under test; empty: nobody knows
@@ -155,9 +155,6 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		seconds: timeline.New(resolution(o.Test.Type)),
 		stop:    make(chan struct{}), started: make(chan time.Time, 1),
 	}
-	if o.Begun != nil {
-		o.Begun(meta.ID)
-	}
 	if err := e.prepareScrape(); err != nil {
 		return nil, errors.Join(err, record.Close())
 	}
@@ -173,6 +170,9 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	defer func() { _ = e.closeProxies(context.WithoutCancel(ctx)) }() // their connections end: there is nothing to lose
 	if err := e.prepareFaults(); err != nil {
 		return nil, errors.Join(err, record.Close())
+	}
+	if o.Begun != nil {
+		o.Begun(meta.ID)
 	}
 	if warning := run.FileWarning(&o.Test.Shape); warning != "" {
 		e.collector.Warn(warning)

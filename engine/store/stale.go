@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
@@ -51,7 +52,7 @@ func (s *Store) EndLeft(ctx context.Context) error {
 		return nil
 	}
 	// Each series is ended after its last sample: no time is given that could come later.
-	match, err := labels.NewMatcher(labels.MatchNotEqual, labels.MetricName, "")
+	match, err := labels.NewMatcher(labels.MatchNotEqual, model.MetricNameLabel, "")
 	if err == nil {
 		err = s.endAll(ctx, match, time.UnixMilli(newest-lookback.Milliseconds()))
 	}

@@ -31,6 +31,12 @@ type Config struct {
 	Daemon    Daemon
 }
 
+// The least that can be asked for. Less could not be had: blocks of the store hold two hours.
+const (
+	LeastTime = 2 * time.Hour
+	LeastSize = 64 << 20
+)
+
 // Retention says how long series are kept.
 type Retention struct {
 	Time time.Duration
@@ -104,14 +110,21 @@ func (d *decoder) listen(n node) (string, bool) {
 }
 
 func (d *decoder) retention(n node) (r Retention) {
-	size := func(n node) {
-		if v, ok := d.Size(n); ok && v == 0 {
-			d.Wrong(n, "nothing would be kept, expected %s, more than 0", document.SizeForm)
-		} else {
-			r.Size = v
-		}
-	}
-	d.Mapping(n, "retention", document.Key("time", document.Into(&r.Time, d.Positive)), document.Key("size", size))
+	d.Mapping(n, "retention",
+		document.Key("time", func(n node) {
+			if v, ok := d.Positive(n); ok && v < LeastTime {
+				d.Wrong(n, "%s is too short, expected %gh at least: the latest one to three hours are kept anyway", document.Quoted(n.Value), LeastTime.Hours())
+			} else {
+				r.Time = v
+			}
+		}),
+		document.Key("size", func(n node) {
+			if v, ok := d.Size(n); ok && v < LeastSize {
+				d.Wrong(n, "%s is too small, expected %dMiB at least: the latest one to three hours are kept anyway, and take more", document.Quoted(n.Value), LeastSize>>20)
+			} else {
+				r.Size = v
+			}
+		}))
 	return r
 }
 

@@ -48,7 +48,7 @@ func (d *decoder) outlet(n node, kind, listen string) exporters.Spec {
 	}
 	values := url.Values{}
 	fields := []document.Field{
-		document.Key("address", document.Into(&s.Address, func(n node) (string, bool) { return d.Constant(n, "the address of the store") })),
+		document.Key("address", document.Into(&s.Address, d.text)),
 		document.Key("name", document.Into(&s.Name, d.text)),
 		document.Key("token", document.Into(&s.Token, d.text)),
 		document.Key("required", document.Into(&s.Required, d.Boolean)),
@@ -79,14 +79,24 @@ func (d *decoder) outlet(n node, kind, listen string) exporters.Spec {
 			whole = false
 		}
 	}
-	if !whole {
-		return s
-	}
 	if err == nil {
 		query := address.Query()
 		maps.Copy(query, values)
 		address.RawQuery = query.Encode()
 		s.Address = address.String()
+	}
+	if !whole || err != nil { // its options are looked at all the same
+		if whole {
+			d.check(n, found, s, listen)
+		}
+		for _, o := range options {
+			if o.Needed && !values.Has(o.Name) {
+				values.Set(o.Name, "any")
+			}
+		}
+		s.Address = somewhere + "?" + values.Encode()
+		_, _ = d.checkOptions(n, found, s, "")
+		return s
 	}
 	d.check(n, found, s, listen)
 	return s
@@ -111,27 +121,59 @@ func (d *decoder) headers(n node, values url.Values) {
 	}
 }
 
+// somewhere is an address that nothing is wrong with.
+const somewhere = "http://store.invalid/any"
+
 // check reports what is wrong with an outlet, each mistake at its key if there is one.
 func (d *decoder) check(n node, found map[string]document.Member, s exporters.Spec, listen string) {
-	err := exporters.Check([]exporters.Spec{s}, listen, d.options.Getenv)
+	rest, err := d.checkOptions(n, found, s, listen)
 	if err == nil {
 		return
 	}
-	options := optionErrors(err)
-	for _, e := range options {
-		if m, ok := found[e.Option]; ok {
-			d.Wrong(m.Value, "%v", document.OneLine(e.Err.Error()))
-		} else {
-			d.Wrong(n, "%s", document.OneLine(e.Error()))
+	at := n
+	if m, ok := found["address"]; ok {
+		at = m.Value
+	}
+	said := reason(err)
+	if m, ok := found["address"]; ok && !strings.Contains(m.Value.Value, "?") { // then options that are keys are not part of it
+		if _, query, ok := strings.Cut(rest.Address, "?"); ok {
+			said = strings.ReplaceAll(said, "?"+query, "")
 		}
 	}
-	if len(options) > 0 {
-		return
+	d.Wrong(at, "%s", said)
+	// It hides what is wrong with the options.
+	if address, err := url.Parse(rest.Address); err == nil {
+		rest.Address = somewhere + "?" + address.RawQuery
+		_, _ = d.checkOptions(n, found, rest, "")
 	}
-	if m, ok := found["address"]; ok {
-		n = m.Value
+}
+
+// checkOptions reports every option of an outlet that is wrong, and returns the outlet without them, and what else is wrong with
+// it.
+func (d *decoder) checkOptions(n node, found map[string]document.Member, s exporters.Spec, listen string) (exporters.Spec, error) {
+	for {
+		err := exporters.Check([]exporters.Spec{s}, listen, d.options.Getenv)
+		options := optionErrors(err)
+		address, unreadable := url.Parse(s.Address)
+		if len(options) == 0 || unreadable != nil {
+			return s, err
+		}
+		query := address.Query()
+		before := len(query)
+		for _, e := range options {
+			if m, ok := found[e.Option]; ok {
+				d.Wrong(m.Value, "%v", document.OneLine(e.Err.Error()))
+			} else {
+				d.Wrong(n, "%s", document.OneLine(e.Error()))
+			}
+			query.Del(e.Option)
+		}
+		if len(query) == before { // they are in the environment
+			return s, nil
+		}
+		address.RawQuery = query.Encode()
+		s.Address = address.String()
 	}
-	d.Wrong(n, "%s", reason(err))
 }
 
 // fits reports mistakes that an outlet makes together with those before it.
