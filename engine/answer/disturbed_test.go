@@ -123,7 +123,7 @@ func TestRecoveryStandings(t *testing.T) {
 		"no effect":   {target{length: 150 * s, does: broken(0, 0, 0)}, cut, Good, "", 0, false, "It took the fault without a sign. Cut did not show."},
 		"not back":    {target{length: 130 * s, does: broken(130*s, 5*time.Millisecond, protocol.Status)}, cut, Bad, CodeNotRecovered, 50, true, "50 s after the end it was not back"},
 		"metastable":  {target{length: 260 * s, does: broken(260*s, 5*time.Millisecond, protocol.Status)}, cut, Bad, CodeMetastable, 180, true, "a metastable state"},
-		"too short":   {target{length: 100 * s, does: broken(85*s, 5*time.Millisecond, protocol.Status)}, cut, Undecided, CodeTooShort, 20, true, "watched for only 20 s"},
+		"too short":   {target{length: 100 * s, does: broken(85*s, 5*time.Millisecond, protocol.Status)}, cut, Undecided, CodeTooShort, 20, true, "only 20 s were measured after the end"},
 		"no baseline": {target{length: 150 * s, does: broken(0, 0, 0)}, []Event{{"cut", 5 * s, 10 * s}}, Undecided, CodeNoBaseline, math.NaN(), false, "needs 10 intervals with requests before the event, has 5"},
 		"down from the start": {target{length: 150 * s, does: func(time.Duration, int) (time.Duration, protocol.Outcome) {
 			return time.Millisecond, protocol.Refused

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"tidegauge/engine/catalog"
@@ -30,10 +29,8 @@ func Recovery(d Disturbed) (*Answer, []Stretch) {
 		return a, nil
 	}
 	a.conclude(episodes)
-	var clauses []string
 	for i := range episodes {
 		x := &episodes[i]
-		clauses = append(clauses, r.clause(x))
 		a.warn(x.spike.Warnings...)
 		if x.outcome != unknown {
 			a.warn(x.breaker.Warnings...)
@@ -41,7 +38,7 @@ func Recovery(d Disturbed) (*Answer, []Stretch) {
 			a.warn(r.stormWarning(x)...)
 		}
 	}
-	a.Text = headline(episodes, "fault") + " " + strings.Join(clauses, " ")
+	a.Text = headline(episodes, "fault") + r.clauses(episodes, r.clause)
 	a.Figures = append(overall(episodes), combined(episodes, r.recoveryFigures)...)
 	a.Charts = r.charts(episodes)
 	return a, r.disturbed(episodes)
@@ -73,111 +70,6 @@ func (a *Answer) conclude(episodes []episode) {
 	default:
 		a.Standing = Good
 	}
-}
-
-// headline says what became of all of it.
-func headline(episodes []episode, what string) string {
-	count := func(o ...outcome) int {
-		n := 0
-		for i := range episodes {
-			if slices.Contains(o, episodes[i].outcome) {
-				n++
-			}
-		}
-		return n
-	}
-	n, every := len(episodes), "the "+what
-	if n > 1 {
-		every = fmt.Sprintf("each of %d %ss", n, what)
-	}
-	switch {
-	case count(metastable, lost) > 0 && n > 1:
-		return fmt.Sprintf("It did not come back after %d of %d %ss.", count(metastable, lost), n, what)
-	case count(metastable, lost) > 0:
-		return "It did not come back after the " + what + "."
-	case count(unknown) > 0:
-		return "Whether it came back is not known."
-	case count(short) > 0:
-		return "Whether it came back for good is not known."
-	case count(unaffected) == n:
-		return "It took " + every + " without a sign."
-	}
-	return "It came back after " + every + "."
-}
-
-// clause says what became of the target in one episode.
-func (r *run) clause(x *episode) string {
-	s := &x.spike
-	name := strings.ToUpper(x.Subject[:min(1, len(x.Subject))]) + x.Subject[min(1, len(x.Subject)):]
-	switch x.outcome {
-	case unknown:
-		return fmt.Sprintf("%s: %s.", name, x.why)
-	case unaffected:
-		return fmt.Sprintf("%s did not show.", name)
-	}
-	text := name + " showed at once"
-	if s.Detected.After >= r.width {
-		text = fmt.Sprintf("%s showed after %s", name, precisely(s.Detected.After.Seconds()))
-	}
-	if !s.Affected {
-		text = name + " showed only after it had ended"
-	}
-	switch {
-	case len(x.breaker.Trips) > 0:
-		text += ", requests failed slowly until a circuit breaker opened, " + x.openingText()
-	case x.failing == stat.FailsFast:
-		text += ", requests failed fast (p95 " + precisely(x.failures.P95.Seconds()) + ")"
-	case x.failing == stat.Hangs:
-		text += ", requests hung until their timeout"
-	case x.failing == stat.FailsMixed:
-		text += fmt.Sprintf(", requests failed neither fast nor by their timeout (p50 %s, p95 %s)", precisely(x.failures.P50.Seconds()), precisely(x.failures.P95.Seconds()))
-	}
-	switch x.outcome {
-	case recovered:
-		text += ", and it was back " + afterwards(s.Recovered.After, "as soon as it ended", "after the end")
-	case metastable:
-		text += fmt.Sprintf(", and %s after the end, at the usual load, it was still not back: a metastable state", precisely(s.Recovered.After.Seconds()))
-	case lost:
-		text += fmt.Sprintf(", and %s after the end it was not back", precisely(s.Recovered.After.Seconds()))
-	default:
-		text += fmt.Sprintf(", and it was watched for only %s after the end, with no %s of it good", precisely(s.Recovered.After.Seconds()), precisely(hold.Seconds()))
-	}
-	return text + "."
-}
-
-// afterwards says how long after something something else was, or that it was at once.
-func afterwards(d time.Duration, atOnce, after string) string {
-	if d == 0 {
-		return atOnce
-	}
-	return precisely(d.Seconds()) + " " + after
-}
-
-// openingText says how often a breaker opened, and who says so.
-func (x *episode) openingText() string {
-	if !math.IsNaN(x.openings) {
-		return fmt.Sprintf("by its own count %s", times(x.openings))
-	}
-	return fmt.Sprintf("it seems %s", times(float64(x.breaker.Openings())))
-}
-
-func times(n float64) string {
-	switch n {
-	case 1:
-		return "once"
-	case 2:
-		return "twice"
-	}
-	return fmt.Sprintf("%.0f times", n)
-}
-
-// stormWarning tells of requests that multiplied on their way.
-func (r *run) stormWarning(x *episode) []string {
-	const storm = 1.5
-	if n := x.spike.Amplification; n >= storm {
-		return []string{fmt.Sprintf("%s: a retry storm: the target counted up to %.1f times as many requests as were meant to be made, by what is usual", x.Subject, n)}
-	}
-	return nil
 }
 
 // recoveryFigures are those of one fault.

@@ -24,28 +24,28 @@ func Spike(d Disturbed) (*Answer, []Stretch) {
 		return a, nil
 	}
 	a.conclude(episodes)
-	var clauses []string
 	for i := range episodes {
 		x := &episodes[i]
 		a.warn(x.spike.Warnings...)
 		if x.outcome == unknown {
-			clauses = append(clauses, r.clause(x))
 			continue
 		}
-		clauses = append(clauses, r.surgeClause(x))
 		a.warn(r.partialWarnings(x)...)
 		a.warn(r.stormWarning(x)...)
 		if h := x.spike.Hysteresis; x.outcome == recovered && h > 0 && !x.spike.Returned {
 			a.warn(fmt.Sprintf("%s: it did not come back to where it was: p95 is %s of what it was before", x.Subject, share(h)))
 		}
 	}
-	a.Text = headline(episodes, "surge") + " " + strings.Join(clauses, " ")
+	a.Text = headline(episodes, "surge") + r.clauses(episodes, r.surgeClause)
 	a.Figures = combined(episodes, r.spikeFigures)
 	a.Charts = r.charts(episodes)
 	return a, r.disturbed(episodes)
 }
 
 func (r *run) surgeClause(x *episode) string {
+	if x.outcome == unknown {
+		return r.clause(x)
+	}
 	s := &x.spike
 	text := fmt.Sprintf("From %.4g to %.4g requests a second, p99 rose to %s", s.Band.Rate/r.width.Seconds(), r.peakRate(x), precisely(s.PeakTail))
 	if lost := s.Failed + s.Unsent; lost > 0 {
@@ -63,7 +63,7 @@ func (r *run) surgeClause(x *episode) string {
 	case lost:
 		text += fmt.Sprintf(", and %s after the load was back it was not", precisely(s.Recovered.After.Seconds()))
 	default:
-		text += fmt.Sprintf(", and it was watched for only %s after the load was back, with no %s of it good", precisely(s.Recovered.After.Seconds()), precisely(hold.Seconds()))
+		text += fmt.Sprintf(", and only %s were measured after the load was back, without %s of it good", precisely(s.Recovered.After.Seconds()), precisely(hold.Seconds()))
 	}
 	return text + "."
 }

@@ -179,13 +179,25 @@ func restore(ctx context.Context, file string, allowed Allowed) (*Restored, erro
 	}
 	for _, a := range e.Remedy {
 		if err := allowed.Check(a); err != nil && !(a.Own && a.Call != nil) {
-			return nil, fmt.Errorf("the fault %s of %s is still in force: %w", e.Name, e.Target, err)
+			return nil, fmt.Errorf("%s is still in force: %w", e.what(), err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, DefaultUndoWithin)
 	defer cancel()
 	if err := retry(ctx, func(ctx context.Context) error { return doAll(ctx, e.Remedy) }); err != nil {
-		return nil, fmt.Errorf("the fault %s of %s is still in force: %w; put it right by hand and remove the file, or start again", e.Name, e.Target, err)
+		return nil, fmt.Errorf("%s is still in force: %w; put it right by hand and remove the file, or start again", e.what(), err)
 	}
 	return &Restored{Run: e.Run, Name: e.Name, Target: e.Target, InProcess: len(e.Remedy) == 0}, e.remove()
+}
+
+// what names the fault that an entry is of.
+func (e *entry) what() string {
+	text := "the fault " + e.Name
+	if e.Target != "" {
+		text += " of " + e.Target
+	}
+	if e.Run != "" {
+		text += " of run " + e.Run
+	}
+	return text
 }

@@ -83,6 +83,9 @@ func (c *TCPFault) describe() string {
 		s = fmt.Sprintf("end after %d bytes", c.LimitBytes)
 	case "connections":
 		s = fmt.Sprintf("at most %d connections", c.MaxConnections)
+		if c.MaxConnections == 1 {
+			s = "at most 1 connection"
+		}
 	}
 	if c.Upstream {
 		s += " upstream"
