@@ -21,7 +21,7 @@ import (
 // and say what to write; once that is written everything arrives, in the same outlet.
 func TestWrongScheme(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{write1, write2, lines} {
+	for _, kind := range []string{write1, write2, lines, openTelemetry} {
 		secure, plain := &fake{t: t, taken: map[string]bool{}}, &fake{t: t, taken: map[string]bool{}}
 		https, http := httptest.NewUnstartedServer(secure), httptest.NewServer(plain)
 		https.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes, which fail on purpose

@@ -19,6 +19,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/prometheus/prompb"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
 	"tidegauge/engine/outlet"
@@ -83,6 +87,13 @@ func sentIn(r *http.Request) (keys []string, err error) {
 		text, err := io.ReadAll(unzipped)
 		return strings.Split(strings.TrimSpace(string(text)), "\n"), err
 	}
+	if strings.HasSuffix(r.URL.Path, "/v1/metrics") {
+		unzipped, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		return dataPoints(unzipped)
+	}
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
 		body, err = snappy.Decode(nil, body)
@@ -127,6 +138,50 @@ func sentIn(r *http.Request) (keys []string, err error) {
 	return keys, err
 }
 
+// dataPoints reads a request of OTLP: its data points by series and time, markers among them, and the description of a
+// resource as the sample that it was.
+func dataPoints(body io.Reader) (keys []string, err error) {
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	m, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, rm := range m.ResourceMetrics().All() {
+		resource, at := fmt.Sprint(rm.Resource().Attributes().AsRaw()), pcommon.Timestamp(0)
+		add := func(name string, attributes pcommon.Map, time pcommon.Timestamp, flags pmetric.DataPointFlags) {
+			at = time
+			keys = append(keys, fmt.Sprint(strings.ReplaceAll(name, ".", "_"), resource, attributes.AsRaw(), time, flags.NoRecordedValue()))
+		}
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, one := range sm.Metrics().All() {
+				switch one.Type() {
+				case pmetric.MetricTypeGauge:
+					for _, p := range one.Gauge().DataPoints().All() {
+						add(one.Name(), p.Attributes(), p.Timestamp(), p.Flags())
+					}
+				case pmetric.MetricTypeSum:
+					for _, p := range one.Sum().DataPoints().All() {
+						add(one.Name(), p.Attributes(), p.Timestamp(), p.Flags())
+					}
+				case pmetric.MetricTypeExponentialHistogram:
+					for _, p := range one.ExponentialHistogram().DataPoints().All() {
+						add(one.Name(), p.Attributes(), p.Timestamp(), p.Flags())
+					}
+				default:
+					return nil, fmt.Errorf("%s is %v, which the store has not", one.Name(), one.Type())
+				}
+			}
+		}
+		if _, described := rm.Resource().Attributes().Get("service.version"); described {
+			keys = append(keys, fmt.Sprint("target_info", resource, at, false))
+		}
+	}
+	return keys, nil
+}
+
 func stale(v float64) bool { return math.Float64bits(v) == math.Float64bits(store.StaleMarker()) }
 
 func answers(status int, text string, header ...string) func(*fake) http.HandlerFunc {
@@ -165,9 +220,10 @@ type failure struct {
 }
 
 const (
-	write1 = "prometheus"
-	write2 = "prometheus, remote write 2.0"
-	lines  = "influxdb"
+	write1        = "prometheus"
+	write2        = "prometheus, remote write 2.0"
+	lines         = "influxdb"
+	openTelemetry = "otlp"
 
 	nothing, everything, onlyRefused = "", "everything", "only what is refused"
 )
@@ -209,7 +265,7 @@ func failures() []failure {
 			messages: []string{"the server answers 401 Unauthorized: unauthorized access (check the token or password)" + kept, waits, resumed},
 		},
 		{
-			name: "token", fail: answers(401, "no org id"), kinds: []string{write1, write2},
+			name: "token", fail: answers(401, "no org id"), kinds: []string{write1, write2, openTelemetry},
 			messages: []string{"the server answers 401 Unauthorized: no org id (check the token or password)" + kept, waits, resumed},
 		},
 		{
@@ -248,7 +304,24 @@ func failures() []failure {
 			},
 		},
 		{
-			name: "one bad series costs a request", kinds: []string{write1}, lost: onlyRefused,
+			name: "a partial success", kinds: []string{openTelemetry}, lost: onlyRefused,
+			messages: []string{oneMinus + "the server rejects data points: not this series"},
+			fail: func(f *fake) http.HandlerFunc {
+				return func(w http.ResponseWriter, r *http.Request) {
+					answer := pmetricotlp.NewExportResponse()
+					answer.PartialSuccess().SetRejectedDataPoints(int64(f.take(w, r, wanted)))
+					answer.PartialSuccess().SetErrorMessage("not this series")
+					text, err := answer.MarshalProto()
+					if err != nil {
+						f.t.Error(err)
+					}
+					w.Header().Set("Content-Type", "application/x-protobuf")
+					_, _ = w.Write(text) // the client may have gone
+				}
+			},
+		},
+		{
+			name: "one bad series costs a request", kinds: []string{write1, openTelemetry}, lost: onlyRefused,
 			messages: []string{oneMinus + "the server answers 400 Bad Request: not this series"},
 			fail: func(f *fake) http.HandlerFunc {
 				return func(w http.ResponseWriter, r *http.Request) {
@@ -286,6 +359,7 @@ func failures() []failure {
 func spec(kind, address, options string) string {
 	s := map[string]string{
 		write1: "prometheus=" + address + "/api/v1/write?", write2: "prometheus=" + address + "/api/v1/write?protocol=2&", lines: "influxdb=" + address + "?org=ops&bucket=load&",
+		openTelemetry: "otlp=" + address + "/api/v1/otlp?",
 	}[kind]
 	return strings.TrimRight(s+options, "?&")
 }
@@ -306,7 +380,7 @@ func TestFailures(t *testing.T) {
 	for _, f := range failures() {
 		kinds := f.kinds
 		if kinds == nil {
-			kinds = []string{write1, write2, lines}
+			kinds = []string{write1, write2, lines, openTelemetry}
 		}
 		for _, kind := range kinds {
 			one := &failing{failure: f, kind: kind, fake: &fake{t: t, taken: map[string]bool{}}}

@@ -1,18 +1,29 @@
 package exporters
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"tidegauge/engine/outlet"
 )
 
 // file returns where an outlet keeps its cursor.
 func (d *described) file(dir string) string { return filepath.Join(dir, fileOf(d.id)) }
+
+// queueFile returns where an outlet keeps the spans or events that wait.
+func (d *described) queueFile(dir, signal string) string { return queueFile(d.file(dir), signal) }
+
+func queueFile(cursor, signal string) string {
+	return strings.TrimSuffix(cursor, ".json") + "." + signal
+}
 
 // handOn looks for what waits for outlets that are not among those to be opened. An outlet that never once sent a sample was
 // misspelled or aimed at the wrong place: a new one of its kind takes its place. So does one that the user has given the same
@@ -49,7 +60,11 @@ func handOn(o *Options, list []described) error {
 		if heir := heirOf(left, list, heirs, o.Dir); heir != nil {
 			file := heir.file(o.Dir)
 			heirs[file] = true
-			if err := left.HandOn(file, heir.name); err != nil {
+			err := left.HandOn(file, heir.name)
+			for _, signal := range []string{outlet.Spans, outlet.Events} {
+				err = errors.Join(err, copyFile(queueFile(left.File, signal), heir.queueFile(o.Dir, signal)))
+			}
+			if err != nil {
 				return err
 			}
 			o.notify(fmt.Sprintf("outlet %s: takes the place of %s, which %s: %s waiting to be sent", heir.name, left.Outlet, why(left), amount(left)))
@@ -88,6 +103,18 @@ func amount(left *outlet.Left) string {
 		return "1 sample is"
 	}
 	return fmt.Sprintf("%d samples are", left.Waiting)
+}
+
+// copyFile copies a file, if it is there.
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(to, text, 0o644)
 }
 
 func exists(file string) bool {

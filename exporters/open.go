@@ -70,11 +70,21 @@ func Open(o Options) (*Outlets, error) {
 			set.Outlets = append(set.Outlets, opened)
 		}
 		if one.spans != nil {
-			q := outlet.NewQueue(outlet.QueueOptions[trace.Span]{Name: one.name, To: to, Signal: outlet.Spans, Exporter: one.spans, Timeout: one.timeout, Notify: o.Notify})
+			q, err := outlet.NewQueue(outlet.QueueOptions[trace.Span]{
+				Name: one.name, To: to, Signal: outlet.Spans, Exporter: one.spans, File: one.queueFile(o.Dir, outlet.Spans), Timeout: one.timeout, Notify: o.Notify,
+			})
+			if err != nil {
+				return nil, err
+			}
 			all.Spans, set.Queues = append(all.Spans, q), append(set.Queues, q)
 		}
 		if one.events != nil {
-			q := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: one.name, To: to, Signal: outlet.Events, Exporter: one.events, Timeout: one.timeout, Notify: o.Notify})
+			q, err := outlet.NewQueue(outlet.QueueOptions[event.Event]{
+				Name: one.name, To: to, Signal: outlet.Events, Exporter: one.events, File: one.queueFile(o.Dir, outlet.Events), Timeout: one.timeout, Notify: o.Notify,
+			})
+			if err != nil {
+				return nil, err
+			}
 			all.Events, set.Queues = append(all.Events, q), append(set.Queues, q)
 		}
 	}

@@ -92,33 +92,50 @@ func part(labels map[string]string, bucket string) map[string]string {
 }
 
 // nothingLingers: no series of a run is there afterwards, but its answers; and PromQL knows its total.
-func nothingLingers(t *testing.T, d *destinationTest, r *report.Report, lasting time.Duration) {
+func nothingLingers(t *testing.T, d *destinationTest, r *report.Report) {
 	t.Helper()
 	var answer struct{ Data struct{ Result []any } }
 	answers := []string{"tidegauge_verdict", "tidegauge_objective", "tidegauge_run_duration_seconds", "tidegauge_figure_bound"}
 	for _, m := range catalog.Figures() {
 		answers = append(answers, m.PrometheusName())
 	}
-	query := fmt.Sprintf(`({run=%q, __name__!~%q} unless tidegauge_event_time_seconds{kind="verdict"}) or {__name__=~"tidegauge_outlet_.*"}`, r.Run.ID, strings.Join(answers, "|"))
+	query := fmt.Sprintf(`({run=%q, __name__!~%q} unless tidegauge_event_time_seconds{kind="verdict"}) or {__name__=~"tidegauge_outlet_.*|target_info", job="tidegauge"}`, r.Run.ID, strings.Join(answers, "|"))
 	decode(t, d.server.get("/api/v1/query", url.Values{"query": {query}}), &answer)
 	if len(answer.Data.Result) > 0 {
 		t.Errorf("series linger after the run: %v", answer.Data.Result)
 	}
-	// increase() adds half an interval at the end, for what would have come if the series had gone on; anchored it does not.
+	const requests = "tidegauge_requests_total{run=%q}"
 	total := float64(r.Total.Count + r.Total.Cut)
-	queries := map[string]float64{
-		`sum(max_over_time(tidegauge_requests_total{run=%q}[1h]))`: total,
-		`sum(increase(tidegauge_requests_total{run=%q}[1h]))`:      total * (1 + 1/lasting.Seconds()),
+	end := d.server.last(fmt.Sprintf(requests, r.Run.ID))
+	queries := []string{
+		`sum(max_over_time(X[1h]))`,
+		fmt.Sprintf(`sum(increase(X[1h] @ %.3f))`, end),
 	}
 	if d.anchored {
-		queries[`sum(increase(tidegauge_requests_total{run=%q}[1h] anchored))`] = total
+		// Otherwise it adds half an interval at the end, for what would have come if the series had gone on; anchored it does not.
+		queries = append(queries, `sum(increase(X[1h]) / (1 + 0.5 / (count_over_time(X[1h]) - 1)))`, `sum(increase(X[1h] anchored))`)
 	}
-	for query, most := range queries {
-		got := d.server.scalar(fmt.Sprintf(query, r.Run.ID))
-		if got < total || got > most {
-			t.Errorf("%s is %v, in the report it is %v; want at most %v", query, got, total, most)
+	for _, query := range queries {
+		query = strings.ReplaceAll(query, "X", fmt.Sprintf(requests, r.Run.ID))
+		if got := d.server.scalar(query); math.Abs(got-total) > 1e-6 {
+			t.Errorf("%s is %v, in the report it is %v", query, got, total)
 		}
 	}
+}
+
+// last returns the time of the latest sample of some series, in seconds since 1970.
+func (s *server) last(series string) (at float64) {
+	s.t.Helper()
+	var answer struct {
+		Data struct{ Result []struct{ Values [][2]any } }
+	}
+	decode(s.t, s.get("/api/v1/query", url.Values{"query": {series + "[1h]"}}), &answer)
+	for _, one := range answer.Data.Result {
+		if n := len(one.Values); n > 0 {
+			at = max(at, one.Values[n-1][0].(float64))
+		}
+	}
+	return at
 }
 
 // scalar returns the value of a query that has one.

@@ -129,7 +129,7 @@ func TestStoresHoldTheRun(t *testing.T) {
 			complete(t, []outlet.Books{d.booksOf(t, r.Outlets)})
 			d.holds(t, d.server, l)
 			if d.promQL {
-				nothingLingers(t, d, r, lasting)
+				nothingLingers(t, d, r)
 			}
 			if m := l.messages(d.outlet); len(m) != 2 {
 				t.Errorf("messages %q, want one of the outage and one of its end", m)

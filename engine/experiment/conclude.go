@@ -12,6 +12,7 @@ import (
 	"tidegauge/engine/answer"
 	"tidegauge/engine/catalog"
 	"tidegauge/engine/outlet"
+	"tidegauge/engine/store"
 	"tidegauge/engine/telemetry"
 	"tidegauge/engine/verdict"
 )
@@ -26,7 +27,9 @@ func (e *experiment) conclude(ctx, patience context.Context, v *verdict.Verdict,
 			kept = append(kept, err)
 		}
 	}
-	keep(func(ctx context.Context) error { return e.lab.Store.EndSeries(ctx, "run", e.record.ID(), time.Now()) })
+	keep(func(ctx context.Context) error {
+		return e.lab.Store.EndSeries(ctx, time.Now(), store.Label{Name: "run", Value: e.record.ID()})
+	})
 	books := e.lab.Outlets.Settle(patience)
 	e.require(books)
 	for i := range books {
@@ -38,6 +41,9 @@ func (e *experiment) conclude(ctx, patience context.Context, v *verdict.Verdict,
 	e.judged(v, start)
 	// The answers come after the end of the series: they are what is to be seen of the run from now on.
 	keep(func(ctx context.Context) error { return e.telemetry.Finish(ctx, results(v, a, figures, time.Now())) })
+	keep(func(ctx context.Context) error { // what the store makes of the resource's attributes comes with each export
+		return e.lab.Store.EndSeries(ctx, time.Now(), store.Label{Name: "__name__", Value: "target_info"}, store.Label{Name: "job", Value: "tidegauge"})
+	})
 	keep(e.exporter.Shutdown)
 	return kept
 }

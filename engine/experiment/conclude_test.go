@@ -56,7 +56,10 @@ func TestOneVerdict(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := newLab(t)
 			events := &gathered[event.Event]{}
-			queue := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: "there", Signal: outlet.Events, Exporter: events})
+			queue, err := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: "there", Signal: outlet.Events, Exporter: events})
+	if err != nil {
+		t.Fatal(err)
+	}
 			l.Events = []*outlet.Queue[event.Event]{queue}
 			there := &refusing{series: tt.refuses}
 			tail := l.Store.Tail()

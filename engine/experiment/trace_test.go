@@ -39,10 +39,15 @@ func (g *gathered[T]) Export(_ context.Context, items []T) error {
 func withQueues(t *testing.T, l *Lab) (*gathered[trace.Span], *gathered[event.Event]) {
 	t.Helper()
 	spans, events := &gathered[trace.Span]{}, &gathered[event.Event]{}
-	spanQueue := outlet.NewQueue(outlet.QueueOptions[trace.Span]{Name: "memory", Signal: outlet.Spans, Exporter: spans})
-	eventQueue := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: "memory", Signal: outlet.Events, Exporter: events})
+	spanQueue, err := outlet.NewQueue(outlet.QueueOptions[trace.Span]{Name: "memory", Signal: outlet.Spans, Exporter: spans})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventQueue, err := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: "memory", Signal: outlet.Events, Exporter: events})
+	if err != nil {
+		t.Fatal(err)
+	}
 	l.Spans, l.Events = []*outlet.Queue[trace.Span]{spanQueue}, []*outlet.Queue[event.Event]{eventQueue}
-	var err error
 	l.Outlets, err = outlet.NewSet(outlet.SetOptions{Queues: []outlet.Lane{spanQueue, eventQueue}, Store: l.Store, Instance: "here"})
 	if err != nil {
 		t.Fatal(err)

@@ -71,14 +71,6 @@ func (b *Books) quantity() string {
 	return fmt.Sprintf("%d %s", b.Waiting, b.Items())
 }
 
-// amount says how much is waiting, as the subject of a sentence with its verb.
-func (b *Books) amount() string {
-	if b.Waiting == 1 {
-		return b.quantity() + " is"
-	}
-	return b.quantity() + " are"
-}
-
 // Complete reports whether everything has arrived.
 func (b *Books) Complete() bool { return b.Balanced && b.Waiting == 0 && b.Lost == 0 }
 

@@ -98,7 +98,13 @@ func (p *presence) answeredNow() {
 	if from.IsZero() {
 		return
 	}
-	d.notify(fmt.Sprintf("outlet %s: answers again after %v; %s waiting to be sent", d.name, time.Since(from).Round(100*time.Millisecond), amounts(lanes)))
+	var books []Books
+	for i, lane := range lanes {
+		if b := lane.books(); i == 0 || b.Waiting > 0 {
+			books = append(books, b)
+		}
+	}
+	d.notify(fmt.Sprintf("outlet %s: answers again after %v; %s waiting to be sent", d.name, time.Since(from).Round(100*time.Millisecond), amounts(books)))
 }
 
 // gaveUp enters that a lane waits for nothing any more.
@@ -108,23 +114,16 @@ func (p *presence) gaveUp() {
 	p.from, p.refusal = time.Time{}, ""
 }
 
-// amounts says how much is waiting, as the subject of a sentence with its verb. The first lane is always in it.
-func amounts(lanes []*presence) string {
+// amounts says how much is waiting, as the subject of a sentence with its verb; books there is at least one of.
+func amounts(books []Books) string {
 	var list []string
-	verb := "are"
-	for i, p := range lanes {
-		b := p.books()
-		if i > 0 && b.Waiting == 0 {
-			continue
-		}
-		list = append(list, b.quantity())
-		if b.Waiting == 1 && len(list) == 1 {
-			verb = "is"
-		} else {
-			verb = "are"
-		}
+	for i := range books {
+		list = append(list, books[i].quantity())
 	}
-	return enumerate(list) + " " + verb
+	if len(books) == 1 && books[0].Waiting == 1 {
+		return list[0] + " is"
+	}
+	return enumerate(list) + " are"
 }
 
 // waits says where everything that is not taken waits. The caller holds mu.

@@ -48,6 +48,7 @@ type QueueOptions[T any] struct {
 	To       *Destination // shared with the other lanes of the outlet; nil: there are none
 	Signal   string       // what it carries, in words: Spans, Events
 	Exporter Exporter[T]
+	File     string // where what is waiting at the end is kept for the next process, as JSON; empty: it is lost
 
 	Capacity int               // items in memory at most, beside those being sent; default 8192
 	Delay    time.Duration     // how long items wait for others to be sent with; default 1 s
@@ -56,7 +57,7 @@ type QueueOptions[T any] struct {
 }
 
 // Queue carries what is in no store from whoever makes it to one destination: in memory, bounded, and never in the way.
-// What does not fit is lost, and counted. Its methods may be called at the same time, Run once.
+// What does not fit is lost, and counted; so is, without a file, what could not be sent by the end. Its methods may be called at the same time, Run once.
 type Queue[T any] struct {
 	o     QueueOptions[T]
 	wake  chan struct{} // tells Run that there is a batch
@@ -69,7 +70,8 @@ type Queue[T any] struct {
 	ring    []T // what is waiting, from first on; grows up to the capacity
 	first   int
 	waiting int
-	sending int // in the batch that Run is at
+	sending []T  // the batch that Run is at
+	kept    bool // the file is there
 	cancel  context.CancelFunc
 	since   time.Time // when the oldest item came
 	dropped uint64    // for want of room; in books.Lost too
@@ -79,8 +81,8 @@ type Queue[T any] struct {
 	changed chan struct{} // closed and replaced when a batch is done with
 }
 
-// NewQueue returns a queue. It starts nothing.
-func NewQueue[T any](o QueueOptions[T]) *Queue[T] {
+// NewQueue returns a queue with what its file has. It starts nothing.
+func NewQueue[T any](o QueueOptions[T]) (*Queue[T], error) {
 	if o.Capacity <= 0 {
 		o.Capacity = defaultCapacity
 	}
@@ -101,7 +103,10 @@ func NewQueue[T any](o QueueOptions[T]) *Queue[T] {
 		o.To = NewDestination(o.Name, o.Notify)
 	}
 	q.presence = o.To.join(o.Signal, o.Capacity, q.Books)
-	return q
+	if err := q.recall(); err != nil {
+		return nil, err
+	}
+	return q, nil
 }
 
 // Offer puts an item into the queue. If there is no room for it, it is counted as lost and Offer returns false. It never
@@ -109,7 +114,7 @@ func NewQueue[T any](o QueueOptions[T]) *Queue[T] {
 func (q *Queue[T]) Offer(item T) bool {
 	q.mu.Lock()
 	q.books.Produced++
-	if q.waiting == q.o.Capacity {
+	if q.waiting >= q.o.Capacity {
 		q.books.Lost++
 		q.dropped++
 		q.mu.Unlock()
@@ -118,7 +123,7 @@ func (q *Queue[T]) Offer(item T) bool {
 	if q.waiting == len(q.ring) {
 		q.grow()
 	}
-	if q.waiting+q.sending == 0 {
+	if q.waiting+len(q.sending) == 0 {
 		q.since = time.Now()
 	}
 	q.ring[(q.first+q.waiting)%len(q.ring)] = item
@@ -146,8 +151,8 @@ func rouse(sleeper chan<- struct{}) {
 	}
 }
 
-// Run implements Lane: it sends what is offered, in batches, until ctx ends; what is still waiting then is lost. It returns
-// no error.
+// Run implements Lane: it sends what is offered, in batches, until ctx ends; what is still waiting then is kept
+// in the file, or lost. It returns no error.
 func (q *Queue[T]) Run(ctx context.Context) error {
 	if c, ok := q.o.Exporter.(io.Closer); ok {
 		defer func() { _ = c.Close() }() // what it had to say was said in answers
@@ -175,7 +180,7 @@ func (q *Queue[T]) Run(ctx context.Context) error {
 			}
 		}
 	}
-	q.discard("not sent when tidegauge ended")
+	q.leave("not sent when tidegauge ended")
 	return nil
 }
 
@@ -191,7 +196,7 @@ func (q *Queue[T]) take(cancel context.CancelFunc) []T {
 		q.first = (q.first + 1) % len(q.ring)
 	}
 	q.waiting -= n
-	q.sending, q.cancel = n, cancel
+	q.sending, q.cancel = batch, cancel
 	return batch
 }
 
@@ -259,16 +264,17 @@ func (q *Queue[T]) pause(ctx context.Context, d time.Duration, asked bool) bool 
 // done enters the answer to a batch.
 func (q *Queue[T]) done(sent, lost int, reason string) {
 	q.mu.Lock()
-	if q.sending == 0 { // given up meanwhile
+	if len(q.sending) == 0 { // given up meanwhile
 		q.mu.Unlock()
 		return
 	}
 	q.refused = false
-	q.sending, q.since = 0, time.Now()
+	q.sending, q.since = nil, time.Now()
 	q.books.Sent += uint64(sent)
 	if lost > 0 {
 		q.lose(uint64(lost), reason)
 	}
+	q.forget()
 	q.change()
 	q.mu.Unlock()
 	q.presence.answeredNow()
@@ -325,11 +331,9 @@ func (q *Queue[T]) tellDropped() {
 	}
 }
 
-// discard gives up all there is.
+// discard gives up all there is. The caller holds mu.
 func (q *Queue[T]) discard(reason string) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n := q.waiting + q.sending
+	n := q.waiting + len(q.sending)
 	if n == 0 {
 		return
 	}
@@ -338,12 +342,13 @@ func (q *Queue[T]) discard(reason string) {
 	}
 	q.presence.gaveUp()
 	clear(q.ring)
-	q.waiting, q.sending, q.first = 0, 0, 0
+	q.waiting, q.sending, q.first = 0, nil, 0
 	q.lose(uint64(n), reason)
 	q.change()
 }
 
-// Flush implements Lane. What cannot be sent by then is lost: it would be in nobody's accounts later.
+// Flush implements Lane. What cannot be sent by then waits for the next Flush, or without a file is lost: it would be in
+// nobody's accounts later.
 func (q *Queue[T]) Flush(ctx context.Context, _ time.Time) {
 	q.mu.Lock()
 	q.refused = false
@@ -351,19 +356,19 @@ func (q *Queue[T]) Flush(ctx context.Context, _ time.Time) {
 	rouse(q.hurry)
 	for {
 		q.mu.Lock()
-		empty, refused, changed := q.waiting+q.sending == 0, q.refused, q.changed
+		empty, refused, changed := q.waiting+len(q.sending) == 0, q.refused, q.changed
 		q.mu.Unlock()
 		if empty {
 			return
 		}
 		if refused {
-			q.discard("not taken by the end of the run")
+			q.leave("not taken by the end of the run")
 			return
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			q.discard("not taken by the end of the run")
+			q.leave("not taken by the end of the run")
 			return
 		}
 	}
@@ -378,7 +383,7 @@ func (q *Queue[T]) Books() Books {
 	if q.dropped > 0 {
 		b.LostBecause = withReason(b.LostBecause, noRoom, q.dropped)
 	}
-	b.Waiting = uint64(q.waiting + q.sending)
+	b.Waiting = uint64(q.waiting + len(q.sending))
 	b.Balanced = b.Produced == b.Sent+b.Lost+b.Waiting
 	if b.Waiting > 0 {
 		b.OldestSeconds = max(0, time.Since(q.since).Seconds())

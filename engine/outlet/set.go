@@ -158,10 +158,8 @@ func (s *Set) Flush(ctx context.Context) []Books {
 	s.mu.Unlock()
 	s.flush(ctx, until, within)
 	books := s.account()
-	for _, b := range books {
-		if b.Waiting > 0 && b.Signal == "" {
-			s.o.Notify(fmt.Sprintf("outlet %s: %s waiting in the data directory; the next tidegauge run or serve with this outlet sends them", b.Outlet, b.amount()))
-		}
+	for _, text := range waitingOf(books) {
+		s.o.Notify(text + " waiting in the data directory; the next tidegauge run or serve with this outlet sends them")
 	}
 	return books
 }
@@ -176,10 +174,8 @@ func (s *Set) flush(ctx context.Context, until time.Time, within time.Duration) 
 	s.mu.Unlock()
 	if first { // once a run
 		patience := time.AfterFunc(2*time.Second, func() {
-			for _, b := range s.Books() {
-				if b.Waiting > 0 {
-					s.o.Notify(fmt.Sprintf("outlet %s: %s still to be sent; waiting %v at most", b.Outlet, b.amount(), s.o.Within))
-				}
+			for _, text := range waitingOf(s.Books()) {
+				s.o.Notify(fmt.Sprintf("%s still to be sent; waiting %v at most", text, s.o.Within))
 			}
 		})
 		defer patience.Stop()
@@ -194,6 +190,24 @@ func (s *Set) flush(ctx context.Context, until time.Time, within time.Duration) 
 	if s.running {
 		s.waited += time.Since(begun)
 	}
+}
+
+// waitingOf says what is waiting, outlet by outlet, each as the beginning of a sentence.
+func waitingOf(books []Books) (texts []string) {
+	var names []string
+	waiting := map[string][]Books{}
+	for i := range books {
+		if b := &books[i]; b.Waiting > 0 {
+			if waiting[b.Outlet] == nil {
+				names = append(names, b.Outlet)
+			}
+			waiting[b.Outlet] = append(waiting[b.Outlet], *b)
+		}
+	}
+	for _, name := range names {
+		texts = append(texts, fmt.Sprintf("outlet %s: %s", name, amounts(waiting[name])))
+	}
+	return texts
 }
 
 // account returns the accounts of the run.

@@ -21,7 +21,7 @@ func TestReadGivesEverySampleOfARange(t *testing.T) {
 		put(t, s, at(time.Duration(i)*time.Second), float64(i), "__name__", "m", "a", "1")
 		putHistogram(t, s, at(time.Duration(i)*time.Second), 1, uint64(i+1), "__name__", "h")
 	}
-	if err := s.EndSeries(t.Context(), "a", "1", at(5*time.Second)); err != nil {
+	if err := s.EndSeries(t.Context(), at(5*time.Second), Label{Name: "a", Value: "1"}); err != nil {
 		t.Fatal(err)
 	}
 	type seen struct {

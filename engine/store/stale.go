@@ -15,17 +15,17 @@ import (
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 )
 
-// EndSeries writes a staleness marker at t to every series with this label value that is not stale yet, so that nothing
+// EndSeries writes a staleness marker at t to every series with all of these labels that is not stale yet, so that nothing
 // lingers: an instant query after t finds none of them, while a range that reaches back before t still does. The marker
 // of a series with a sample at or after t follows that sample by a millisecond.
-func (s *Store) EndSeries(ctx context.Context, label, value string, t time.Time) error {
-	fail := func(err error) error { return fmt.Errorf("ending the series with %s=%q: %w", label, value, err) }
+func (s *Store) EndSeries(ctx context.Context, t time.Time, with ...Label) error {
+	fail := func(err error) error { return fmt.Errorf("ending the series with %v: %w", with, err) }
 	ctx, done, err := s.begin(ctx)
 	if err != nil {
 		return fail(err)
 	}
 	defer done()
-	match, err := labels.NewMatcher(labels.MatchEqual, label, value)
+	match, err := matchersOf(with)
 	if err == nil {
 		err = s.endAll(ctx, match, t)
 	}
@@ -33,6 +33,17 @@ func (s *Store) EndSeries(ctx context.Context, label, value string, t time.Time)
 		return fail(err)
 	}
 	return nil
+}
+
+func matchersOf(with []Label) ([]*labels.Matcher, error) {
+	match := make([]*labels.Matcher, len(with))
+	for i, l := range with {
+		var err error
+		if match[i], err = labels.NewMatcher(labels.MatchEqual, l.Name, l.Value); err != nil {
+			return nil, err
+		}
+	}
+	return match, nil
 }
 
 // EndLeft ends every series that a process which was killed has left, right after its last sample, so that nothing of it
@@ -54,7 +65,7 @@ func (s *Store) EndLeft(ctx context.Context) error {
 	// Each series is ended after its last sample: no time is given that could come later.
 	match, err := labels.NewMatcher(labels.MatchNotEqual, model.MetricNameLabel, "")
 	if err == nil {
-		err = s.endAll(ctx, match, time.UnixMilli(newest-lookback.Milliseconds()))
+		err = s.endAll(ctx, []*labels.Matcher{match}, time.UnixMilli(newest-lookback.Milliseconds()))
 	}
 	if err != nil {
 		return fail(err)
@@ -65,7 +76,7 @@ func (s *Store) EndLeft(ctx context.Context) error {
 
 // endAll writes a staleness marker, at t or right after its last sample if that is later, to the series that match and would
 // answer at t or later.
-func (s *Store) endAll(ctx context.Context, match *labels.Matcher, t time.Time) error {
+func (s *Store) endAll(ctx context.Context, match []*labels.Matcher, t time.Time) error {
 	last, err := s.lastSamples(ctx, match, t)
 	if err != nil {
 		return err
@@ -102,13 +113,13 @@ func (l *lastSample) end(app storage.AppenderV2, t int64) error {
 }
 
 // lastSamples finds the series that would still answer at t or later.
-func (s *Store) lastSamples(ctx context.Context, match *labels.Matcher, t time.Time) (found []lastSample, err error) {
+func (s *Store) lastSamples(ctx context.Context, match []*labels.Matcher, t time.Time) (found []lastSample, err error) {
 	q, err := s.db.Querier(t.Add(-lookback).UnixMilli(), math.MaxInt64)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, q.Close()) }()
-	set := q.Select(ctx, false, nil, match)
+	set := q.Select(ctx, false, nil, match...)
 	var it chunkenc.Iterator
 	for set.Next() {
 		series := set.At()

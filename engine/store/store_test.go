@@ -262,7 +262,7 @@ func TestClosed(t *testing.T) {
 	if _, _, _, err := s.Compare(t.Context(), "x > 1", at(0)); !errors.Is(err, ErrClosed) {
 		t.Errorf("Compare: %v", err)
 	}
-	if err := s.EndSeries(t.Context(), "a", "b", at(0)); !errors.Is(err, ErrClosed) {
+	if err := s.EndSeries(t.Context(), at(0), Label{Name: "a", Value: "b"}); !errors.Is(err, ErrClosed) {
 		t.Errorf("EndSeries: %v", err)
 	}
 	if err := s.EndLeft(t.Context()); !errors.Is(err, ErrClosed) {
@@ -311,7 +311,7 @@ func TestEndSeries(t *testing.T) {
 	put(t, s, at(5*time.Second), 5, "__name__", "late", "run", "a") // after the end that is given
 	end := at(3 * time.Second)
 	for range 2 { // a second time there is nothing left to do
-		if err := s.EndSeries(t.Context(), "run", "a", end); err != nil {
+		if err := s.EndSeries(t.Context(), end, Label{Name: "run", Value: "a"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -368,7 +368,7 @@ func TestAllAtOnce(t *testing.T) {
 		if err := export(t, s.OTLP(), counter(int64(i), at(0), when)); err != nil {
 			t.Error(err)
 		}
-		if err := s.EndSeries(t.Context(), "network_io_direction", "x", when.Add(500*time.Millisecond)); err != nil {
+		if err := s.EndSeries(t.Context(), when.Add(500*time.Millisecond), Label{Name: "network_io_direction", Value: "x"}); err != nil {
 			t.Error(err)
 		}
 	}

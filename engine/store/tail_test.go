@@ -61,7 +61,7 @@ func TestTailKeepsWhatIsLate(t *testing.T) {
 		t.Fatal(err) // there was nothing to break off at
 	}
 	write("more", 15)
-	if err := s.EndSeries(t.Context(), "__name__", "more", at(16*time.Second)); err != nil {
+	if err := s.EndSeries(t.Context(), at(16*time.Second), Label{Name: "__name__", Value: "more"}); err != nil {
 		t.Fatal(err)
 	}
 	late = tail.Late()

@@ -126,7 +126,7 @@ func TestStoreAnswersWhatWasMeasured(t *testing.T) {
 		}
 	}
 
-	if err := s.EndSeries(t.Context(), "run", "r1", at); err != nil {
+	if err := s.EndSeries(t.Context(), at, store.Label{Name: "run", Value: "r1"}); err != nil {
 		t.Fatal(err)
 	}
 	after, err := s.Query(t.Context(), `{run="r1"}`, at.Add(time.Second))

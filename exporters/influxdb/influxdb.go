@@ -16,15 +16,12 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	influxdb2 "github.com/influxdata/influxdb-client-go/v2"
 	"github.com/influxdata/influxdb-client-go/v2/api"
-	influxhttp "github.com/influxdata/influxdb-client-go/v2/api/http"
 	"github.com/influxdata/influxdb-client-go/v2/api/write"
 
 	"tidegauge/engine/outlet"
@@ -88,19 +85,19 @@ func (e *exchange) Do(r *http.Request) (*http.Response, error) {
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	answer, err := e.client.Do(r)
-	if err != nil || answer.StatusCode/100 != 2 || answer.StatusCode == http.StatusNoContent {
+	if err != nil || answer.StatusCode == http.StatusNoContent {
 		return answer, err
 	}
 	defer func() { _ = answer.Body.Close() }() // was only read
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 4<<10))
-	if err != nil {
-		return nil, err
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
+	if err != nil && len(text) == 0 {
+		text = []byte("its text could not be read: " + err.Error())
 	}
-	if len(bytes.TrimSpace(text)) > 0 {
-		return nil, client.NotOf("InfluxDB", fmt.Sprintf("%d with %s", answer.StatusCode, text))
+	if answer.StatusCode/100 == 2 && len(bytes.TrimSpace(text)) == 0 {
+		answer.Body = http.NoBody
+		return answer, nil
 	}
-	answer.Body = http.NoBody
-	return answer, nil
+	return nil, outcome(answer, text)
 }
 
 // Write implements outlet.Writer.
@@ -116,7 +113,7 @@ func (w *Writer) Write(ctx context.Context, samples []outlet.Sample) error {
 	}
 	if len(points) > 0 {
 		if err := w.api.WritePoint(ctx, points...); err != nil {
-			return failure(err, impossible)
+			return withImpossible(err, impossible)
 		}
 	}
 	if impossible > 0 {
@@ -211,28 +208,14 @@ var quantiles = []struct {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-var dropped = regexp.MustCompile(`\bdropped=(\d+)`)
-
-// failure says what an error of the client means. A server that has written all but some points says how many it dropped,
-// with the status of a refusal.
-func failure(err error, impossible int) error {
-	if known, ok := errors.AsType[*outlet.Error](err); ok {
-		return known
-	}
-	var e *influxhttp.Error
-	if !errors.As(err, &e) || e.StatusCode == 0 {
+// withImpossible adds to what a write has lost what could not be part of it.
+func withImpossible(err error, impossible int) error {
+	e, known := errors.AsType[*outlet.Error](err)
+	if !known {
 		return client.Failure(err)
 	}
-	text := e.Message
-	if text == "" {
-		text = e.Header.Get("X-Influxdb-Error") // InfluxDB 1 has its text here
+	if e.Reaction == outlet.Partial {
+		e.Lost += impossible
 	}
-	answer := client.Answer(e.StatusCode, e.Header.Get("Retry-After"), text)
-	partial := slices.Contains([]int{http.StatusBadRequest, http.StatusUnprocessableEntity}, e.StatusCode)
-	if m := dropped.FindStringSubmatch(text); m != nil && partial {
-		if n, err := strconv.Atoi(m[1]); err == nil && n > 0 {
-			answer.Reaction, answer.Lost = outlet.Partial, n+impossible
-		}
-	}
-	return answer
+	return e
 }

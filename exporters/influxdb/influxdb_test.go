@@ -104,6 +104,14 @@ func TestAnswers(t *testing.T) {
 		{status: 422, text: `{"code":"unprocessable entity","message":"failure writing points to database: partial write: points beyond retention policy dropped=2"}`, reaction: outlet.Partial, lost: 2},
 		{status: 400, header: http.Header{"X-Influxdb-Error": {"partial write: field type conflict dropped=1"}}, text: `{"error":"partial write: field type conflict dropped=1"}`, reaction: outlet.Partial, lost: 1},
 		{status: 400, text: `{"code":"invalid","message":"partial write dropped=1"}`, reaction: outlet.Partial, lost: 2, impossible: true},
+		{status: 400, text: `{"error":"partial write of line protocol occurred","data":[{"original_line":"a v=1 1","line_number":1,"error_message":"no"},{"original_line":"b v=1 1","line_number":2,"error_message":"no"}]}`, reaction: outlet.Partial, lost: 2},
+		{status: 400, text: `{"error":"partial write of line protocol occurred","data":[` + strings.Repeat(`{"line_number":1,"error_message":"no"},`, 99) + `{"line_number":2,"error_message":"no"}]}`, reaction: outlet.Rejected},
+		{status: 400, text: `{"error":"parsing failed for write_lp endpoint","data":{"original_line":"a v=1 1","line_number":1,"error_message":"no"}}`, reaction: outlet.Rejected},
+		{status: 400, text: "{\"code\":\"invalid\",\"message\":\"failed to parse line protocol: errors encountered on line(s):\\nerror parsing line 2 (1-based): no\",\"line\":2}", reaction: outlet.Rejected},
+		{status: 201, text: "{\"code\":\"invalid\",\"message\":\"failed to parse line protocol: errors encountered on line(s):\\nerror parsing line 1 (1-based): no\\nerror parsing line 2 (1-based): no\",\"line\":1}", reaction: outlet.Partial, lost: 2},
+		{status: 201, text: `{"code":"invalid","message":"some points were rejected"}`, reaction: outlet.Partial, lost: 1},
+		{status: 201, text: `{"id":7}`, reaction: outlet.Refused},
+		{status: 500, header: http.Header{"X-Influxdb-Error": {"timeout"}}, text: `{"error":"timeout"}`, reaction: outlet.Retry},
 	}
 	for _, tt := range tests {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -65,6 +65,7 @@ func newEncoder(resource map[string]string) *encoder {
 type group struct {
 	own, scraped []*metricspb.Metric
 	byName       map[string]*metricspb.Metric
+	ends         bool // a series target_info ends
 }
 
 // encode returns the request for samples. Each sample is one data point, but for target_info, whose labels become the
@@ -81,6 +82,7 @@ func (e *encoder) encode(samples []outlet.Sample) (*collectorpb.ExportMetricsSer
 			groups[key] = g
 			order = append(order, key)
 		}
+		g.ends = g.ends || s.Stale() && s.Series.Name() == targetInfo
 		if err := e.add(g, s); err != nil {
 			lost.count++
 			lost.reason = err
@@ -106,7 +108,7 @@ func (e *encoder) encode(samples []outlet.Sample) (*collectorpb.ExportMetricsSer
 	request := &collectorpb.ExportMetricsServiceRequest{}
 	for _, key := range order {
 		if g := groups[key]; len(g.byName) > 0 {
-			request.ResourceMetrics = append(request.ResourceMetrics, g.resourceMetrics(e.attributesOf(key, infos[key])))
+			request.ResourceMetrics = append(request.ResourceMetrics, g.resourceMetrics(e.attributesOf(key, infos[key], g.ends)))
 		}
 	}
 	return request, lost
@@ -131,8 +133,9 @@ func (e *encoder) isInfo(s *outlet.Sample) bool {
 
 // attributesOf returns the attributes of a resource: what identifies it, what describes it at this time and, of tidegauge
 // itself, what the environment says. Prometheus makes a target_info sample of these, and refuses one that is older than what
-// it has: where samples are sent again in parts, so that times come twice, the environment is left out.
-func (e *encoder) attributesOf(key at, info *outlet.Sample) map[string]string {
+// it has: where samples are sent again in parts, so that times come twice, the environment is left out. So it is with the end
+// of target_info, which would begin it anew.
+func (e *encoder) attributesOf(key at, info *outlet.Sample, ends bool) map[string]string {
 	all := map[string]string{}
 	if info != nil {
 		for _, l := range info.Series.Labels {
@@ -141,7 +144,7 @@ func (e *encoder) attributesOf(key at, info *outlet.Sample) map[string]string {
 			}
 		}
 	}
-	if key.job == ownJob && e.latest[key.resourceKey] <= key.time {
+	if key.job == ownJob && !ends && e.latest[key.resourceKey] <= key.time {
 		maps.Copy(all, e.resource)
 	}
 	identify := func(name, value string) {

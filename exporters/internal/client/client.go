@@ -8,12 +8,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -231,8 +233,13 @@ func (t *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
 // maxText is how much of an answer's text goes into an error.
 const maxText = 300
 
-// Short returns the text of an answer on one line, cut to what goes into an error.
+var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+
+// Short returns the text of an answer on one line, cut to what goes into an error; of a page for people, its title.
 func Short(text string) string {
+	if m := title.FindStringSubmatch(text); m != nil && strings.HasPrefix(http.DetectContentType([]byte(text)), "text/html") {
+		text = html.UnescapeString(m[1])
+	}
 	text = strings.Join(strings.Fields(text), " ")
 	if runes := []rune(text); len(runes) > maxText {
 		text = string(runes[:maxText]) + "…"
@@ -245,7 +252,7 @@ func Short(text string) string {
 // 408, 429 and 5xx come with time. 401, 403, 404, 405, 415 and redirects are about the address and the token, not about the
 // samples: those wait until it is put right. Anything else is a refusal of these samples, 413 of so many at once.
 func Answer(status int, retryAfter, text string) *outlet.Error {
-	text = Short(text)
+	text = strings.TrimPrefix(Short(text), fmt.Sprintf("%d %s", status, http.StatusText(status))) // the title of a proxy's page
 	e := &outlet.Error{Reaction: outlet.Rejected, After: after(retryAfter)}
 	advice := ""
 	switch {
