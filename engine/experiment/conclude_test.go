@@ -57,9 +57,9 @@ func TestOneVerdict(t *testing.T) {
 			l := newLab(t)
 			events := &gathered[event.Event]{}
 			queue, err := outlet.NewQueue(outlet.QueueOptions[event.Event]{Name: "there", Signal: outlet.Events, Exporter: events})
-	if err != nil {
-		t.Fatal(err)
-	}
+			if err != nil {
+				t.Fatal(err)
+			}
 			l.Events = []*outlet.Queue[event.Event]{queue}
 			there := &refusing{series: tt.refuses}
 			tail := l.Store.Tail()
