@@ -84,8 +84,11 @@ func alertOf(r *rule.Rule, n int) (alertRule, error) {
 		return alertRule{}, fmt.Errorf("the alert %s compares by %s, which Grafana's thresholds do not have: use > or <", r.Alert, r.Op)
 	}
 	titles := []string{r.Alert}
-	for _, name := range []string{rule.LabelSource, "signal"} {
+	for _, name := range []string{rule.LabelSource, rule.LabelConfirmed, "signal"} {
 		if of := r.Labels[name]; of != "" {
+			if name == rule.LabelConfirmed {
+				of = "confirmed: " + of
+			}
 			titles = append(titles, "("+of+")")
 		}
 	}

@@ -22,6 +22,8 @@ const (
 	ErrorRatio   = "tidegauge:error:ratio1m"
 	ResponseP95  = "tidegauge:response_time_seconds:p95_1m"
 	LatenessP99  = "tidegauge:lateness_seconds:p99_1m"
+	Compared     = "tidegauge:comparison:latest" // when the run was compared whose comparison is the latest of each test, in seconds since 1970
+	Regressed    = "tidegauge:regression:change" // by how much a metric of that run is worse, where that is a regression
 )
 
 // LabelService is the label that says which servers a run loads: the plan has it under labels, the servers' series have it with
@@ -29,8 +31,9 @@ const (
 const LabelService = "service"
 
 const (
-	verdictAge = "1d"             // how long a verdict is alerted on
-	interval   = 15 * time.Second // of evaluation
+	verdictAge    = "1d"             // how long a verdict is alerted on
+	comparisonAge = "8d"             // how long a comparison is: until the next run of a test that is made every week
+	interval      = 15 * time.Second // of evaluation
 )
 
 // ofTest groups by the test, whatever labels its plan has: what differs from run to run is left out.
@@ -50,6 +53,7 @@ func Bundled() File {
 		{Name: "tidegauge runs", Interval: interval, Rules: runs()},
 		{Name: "tidegauge servers", Interval: interval, Rules: servers()},
 		{Name: "tidegauge verdicts", Interval: interval, Rules: verdicts()},
+		{Name: "tidegauge regressions", Interval: interval, Rules: regressions()},
 		{Name: "tidegauge itself", Interval: interval, Rules: itself()},
 	}}
 }
@@ -123,6 +127,47 @@ func verdicts() []Rule {
 			Labels:      with(nil, LabelSeverity, Warning),
 			Summary:     "The books of a run do not balance: " + of,
 			Description: "{{ .Value }} {{ .Labels.work }} of run {{ .Labels.run }} are unaccounted for: intended = started + dropped and started = finished + cut have to hold.",
+		},
+	}
+}
+
+// regressions watch how the latest run of each test compares with those before it, until there is one that compares well, and what
+// has changed over the history. The alerts are of tests and metrics, not of runs: while something stays wrong from run to run an
+// alert goes on. What is known of a run comes in several writes, and further runs may yet change it: hence they wait a while.
+func regressions() []Rule {
+	of := "{{ .Labels.plan }}, test {{ .Labels.test }}"
+	latest := func(expr string) string { return expr + " " + onRun(Compared) }
+	known := func(name string, matchers ...string) string { return last(selector(name, matchers...), comparisonAge) }
+	onSubject := fmt.Sprintf("on (%s, %s)", catalog.LabelRun, catalog.LabelSubject)
+	value := func(name string) string {
+		return fmt.Sprintf(`{{ range printf "last_over_time(%s{run=%%q, subject=%%q}[%s])" .Labels.run .Labels.subject | query }}{{ .Value | printf "%%.4g" }}{{ end }}`, metric(name), comparisonAge)
+	}
+	regression := func(confirmed string, is int, severity, how string) Rule {
+		return Rule{
+			Alert: "TidegaugeRegression", Op: ">", Threshold: 0, For: time.Minute,
+			Value:       fmt.Sprintf("max without (%s, instance) (%s and on (%s) (%s == %d))", catalog.LabelRun, Regressed, catalog.LabelRun, known(catalog.BaselineConfirmed), is),
+			Labels:      with(nil, LabelSeverity, severity, LabelConfirmed, confirmed),
+			Summary:     "Worse than its baseline: {{ .Labels.subject }} of " + of,
+			Description: "{{ .Labels.subject }} is {{ .Value | humanizePercentage }} worse in the latest run than in the runs before it; " + how + ".",
+			Detail: fmt.Sprintf(`{{ range printf "%s{plan=%%q, test=%%q, subject=%%q}" .Labels.plan .Labels.test .Labels.subject | query }}Run {{ .Labels.run }} has `, Regressed) +
+				value(catalog.BaselineRunValue) + ", its baseline " + value(catalog.BaselineValue) + ".{{ end }}",
+		}
+	}
+	return []Rule{
+		{Record: Compared, Value: fmt.Sprintf("topk %s (1, %s)", ofTest(), known(catalog.BaselineTime))},
+		{
+			// Errors where there were none are infinitely more: they count as twice as many.
+			Record: Regressed, Value: fmt.Sprintf("(abs(%s) or %s == bool 0) and %s (%s == 0)", known(catalog.BaselineChange), known(catalog.BaselineJudgement), onSubject, known(catalog.BaselineJudgement)),
+			Guard: onRun(Compared),
+		},
+		regression("yes", 1, Critical, "two further runs show it too"),
+		regression("no", 0, Warning, "no further runs have confirmed it"),
+		{
+			Alert: "TidegaugeChangePoint", Op: ">", Threshold: 0, For: time.Minute,
+			Value:       fmt.Sprintf("max without (%s, instance) (%s)", catalog.LabelRun, latest("abs("+known(catalog.HistoryChange, is(catalog.LabelTrend, "worse"))+")")),
+			Labels:      with(nil, LabelSeverity, Warning),
+			Summary:     "Worse since run {{ .Labels.since }}: {{ .Labels.subject }} of " + of,
+			Description: "{{ .Labels.subject }} has been {{ .Value | humanizePercentage }} worse since run {{ .Labels.since }}{{ with .Labels.target_version }} (version {{ . }}){{ end }}, over several runs.",
 		},
 	}
 }

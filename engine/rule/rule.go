@@ -44,12 +44,15 @@ type Rule struct {
 	Labels map[string]string
 	// Summary and Description are of an alert, in the template language of Prometheus, without $: .Labels.plan and .Value.
 	Summary, Description string
+	// Detail is more of the description, for which the store is asked once more; Grafana's alerts do not have it.
+	Detail string
 }
 
 // The labels and annotations of alerts that have a meaning.
 const (
-	LabelSeverity  = "severity" // critical: somebody is to look at once; warning: during the day; info: to know
-	LabelSource    = "source"   // which kind of server showed it
+	LabelSeverity  = "severity"  // critical: somebody is to look at once; warning: during the day; info: to know
+	LabelSource    = "source"    // which kind of server showed it
+	LabelConfirmed = "confirmed" // of a regression: whether further runs show it too, yes or no
 	Critical       = "critical"
 	Warning        = "warning"
 	Info           = "info"
@@ -169,6 +172,9 @@ func (f *File) YAML(comment string) ([]byte, error) {
 			one := yamlRule{Record: r.Record, Alert: r.Alert, Expr: r.Expr(), For: Duration(r.For), Labels: r.Labels}
 			if r.Alert != "" {
 				one.Annotations = r.Annotations()
+				if r.Detail != "" {
+					one.Annotations["description"] += " " + r.Detail
+				}
 			}
 			group.Rules = append(group.Rules, one)
 		}
