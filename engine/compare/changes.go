@@ -141,7 +141,7 @@ func (s *series) changes(known []Change) []Change {
 		if !s.matters(&p, end) {
 			continue
 		}
-		c := s.change(&p)
+		c := s.change(&p, s.begin(&p))
 		j := slices.IndexFunc(known, func(k Change) bool { return s.same(&k, &p) })
 		switch {
 		case j >= 0:
@@ -205,8 +205,33 @@ func (s *series) matters(p *stat.ChangePoint, end int) bool {
 	return by >= s.quantity.Absolute && (s.quantity.Excess == 0 || events >= s.quantity.Excess)
 }
 
-func (s *series) change(p *stat.ChangePoint) Change {
-	first, last := &s.runs[p.At], &s.runs[len(s.runs)-1]
+// begin returns the run with which a change most likely began: where the level steps with the least squares left (Bai, Econometric
+// Theory 13, 1997). The analysis, which wants three runs on each side, sees a change that is new too early.
+func (s *series) begin(p *stat.ChangePoint) int {
+	best, least := p.At, math.Inf(1)
+	for at := max(1, p.At-maxMoved); at < min(len(s.x), p.At+maxMoved+1); at++ {
+		if math.IsNaN(s.x[at]) {
+			continue
+		}
+		squares := 0.0
+		for i := max(0, p.At-2*maxMoved); i < min(len(s.x), p.At+2*maxMoved); i++ {
+			level := p.Before
+			if i >= at {
+				level = p.After
+			}
+			if d := math.Log(s.x[i] / level); !math.IsNaN(d) {
+				squares += min(d*d, math.Pow(math.Log(p.After/p.Before), 2)) // a run that stands alone moves nothing
+			}
+		}
+		if squares < least {
+			best, least = at, squares
+		}
+	}
+	return best
+}
+
+func (s *series) change(p *stat.ChangePoint, begin int) Change {
+	first, last := &s.runs[begin], &s.runs[len(s.runs)-1]
 	return Change{
 		Request: s.key.request, Metric: s.key.metric, Unit: s.unit,
 		Run: first.ID, Start: first.Start, Version: first.Version, Commit: first.Commit,

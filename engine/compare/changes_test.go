@@ -58,7 +58,7 @@ func TestAChangeFromItsBeginToItsEnd(t *testing.T) {
 		t.Fatalf("found after run %d, want two to seven after 20", found)
 	}
 	first := find(each[found], "p95", true)
-	if first == nil || first.Start.Before(runs[18].Start) || first.Start.After(runs[22].Start) || first.Found != runs[found].ID || first.Version == "" {
+	if first == nil || first.Run != runs[20].ID || first.Found != runs[found].ID || first.Version != "1.2" {
 		t.Fatalf("found: %+v", each[found])
 	}
 	for i := found; i < 40; i++ {
@@ -170,5 +170,24 @@ func BenchmarkChanges(b *testing.B) {
 	}
 	for b.Loop() {
 		Changes(runs, nil)
+	}
+}
+
+// A run that happens to lie high before a change is not where it began, however few runs there are since.
+func TestAFreshChangeBeginsWhereItDid(t *testing.T) {
+	p50 := []float64{22.9, 22.4, 23.1, 22.6, 22.8, 22.5, 22.72, 22.55, 22.86, 22.55, 23.19, 26.93, 26.77, 26.89, 26.51, 28.43}
+	var runs []Run
+	for i, v := range p50 {
+		runs = append(runs, made(i, v/1000, 0))
+	}
+	each := followed(runs)
+	found := slices.IndexFunc(each, func(c []Change) bool { return len(c) > 0 })
+	if found < 12 || found > 14 {
+		t.Fatalf("found after run %d, want two to four runs with it", found)
+	}
+	for _, known := range each[found:] {
+		if c := find(known, "p95", true); c == nil || c.Run != runs[11].ID {
+			t.Errorf("it began with %+v, want run 11", known)
+		}
 	}
 }
