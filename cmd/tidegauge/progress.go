@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,10 +29,11 @@ const (
 //
 // On a terminal it redraws a few lines in place; elsewhere it writes a line every few seconds and at each new phase.
 type progress struct {
-	live  bool
-	color bool
-	width func() int
-	title string
+	live   bool
+	color  bool
+	width  func() int
+	title  string
+	budget time.Duration // of a search, which lasts no longer; 0: the load says how long it lasts
 
 	stopping atomic.Bool            // a person ended the run
 	keys     bool                   // are read
@@ -58,6 +60,9 @@ const linesBehind = 100
 // newProgress chooses the form: live on a terminal, plain where it is not one, with NO_COLOR, or when asked for.
 func newProgress(c *console, p *plan.Plan, t *plan.Test, plain bool) *progress {
 	pr := &progress{title: p.Name + " · " + t.Name, screen: c.out}
+	if t.Search != nil {
+		pr.budget = t.Search.Budget
+	}
 	pr.live = colored(c) && !plain
 	pr.color = pr.live
 	pr.width = func() int { return widthOf(c) }
@@ -155,6 +160,9 @@ func (p *progress) remember(sum measure.Sum, length time.Duration) {
 	}
 }
 
+// planned is how long the run is to last.
+func (p *progress) planned(s *measure.Snapshot) time.Duration { return cmp.Or(p.budget, s.Planned) }
+
 // state is what both forms of progress show.
 type state struct {
 	elapsed, left time.Duration
@@ -172,7 +180,7 @@ func (p *progress) state(s *measure.Snapshot) state {
 		users:   p.users,
 		total:   s.Total.Sum(s.Names, nil),
 	}
-	st.left = max(0, s.Planned-st.elapsed)
+	st.left = max(0, p.planned(s)-st.elapsed)
 	var length time.Duration
 	for i := range p.recent {
 		st.now.ResponseTime.Merge(&p.recent[i].ResponseTime)
@@ -194,7 +202,11 @@ func (p *progress) line(s *measure.Snapshot) {
 	p.lastPhase, p.lastPlain = s.PhaseID, s.Time
 	if !p.started {
 		p.started = true
-		p.show(fmt.Sprintf("%s: running for %s", p.title, clock(s.Planned)))
+		atMost := ""
+		if p.budget > 0 {
+			atMost = "at most "
+		}
+		p.show(fmt.Sprintf("%s: running for %s%s", p.title, atMost, clock(p.planned(s))))
 		return
 	}
 	st := p.state(s)
@@ -208,7 +220,7 @@ func (p *progress) draw(s *measure.Snapshot) {
 	width := p.width()
 	rate := fmt.Sprintf("rate %.1f/s", st.rate)
 	if s.Rate > 0 {
-		rate += fmt.Sprintf(" (arrivals %.4g/s)", s.Rate)
+		rate += fmt.Sprintf(" (due %.4g/s)", s.Rate)
 	}
 	failed := fmt.Sprintf("failed %d (%s)", st.total.Failed, percent(st.total.Failed, st.total.Finished))
 	if st.total.Failed > 0 {
@@ -219,9 +231,9 @@ func (p *progress) draw(s *measure.Snapshot) {
 		phase = p.paint("33", "ending; Ctrl-C once more ends it now")
 	}
 	lines := []string{
-		fmt.Sprintf("%s  %s  %s", p.paint("1", p.title), bar(st.elapsed, s.Planned, min(40, max(10, width-65))), phase),
-		fmt.Sprintf("  %s of %s   users %d   %s   %s", clock(st.elapsed), length(s, st), st.users, rate, failed),
-		fmt.Sprintf("  response time  p50 %s   p95 %s   p99 %s   max %s   (last %d s)",
+		fmt.Sprintf("%s  %s  %s", p.paint("1", p.title), bar(st.elapsed, p.planned(s), min(40, max(10, width-65))), phase),
+		fmt.Sprintf("  %s of %s  users %d  %s  %s", clock(st.elapsed), p.length(s, st), st.users, rate, failed),
+		fmt.Sprintf("  response time  p50 %s  p95 %s  p99 %s  max %s  (last %d s)",
 			latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), latency(&st.now, 1), recentSpan),
 		"  p95 " + sparkline(p.p95[max(0, len(p.p95)-(width-8)):]),
 	}
@@ -248,7 +260,10 @@ func (p *progress) keysLine() string {
 }
 
 // length says how long the run is to last, and what is going on once its load is over.
-func length(s *measure.Snapshot, st state) string {
+func (p *progress) length(s *measure.Snapshot, st state) string {
+	if p.budget > 0 {
+		return "at most " + clock(p.budget)
+	}
 	switch {
 	case st.left == 0 && !s.Final:
 		return clock(s.Planned) + ", waiting for what is under way"

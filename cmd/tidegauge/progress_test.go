@@ -76,8 +76,8 @@ func TestLiveProgress(t *testing.T) {
 		last := frames[len(frames)-1]
 		for _, want := range []string{
 			"shop · load  [███████████████]  steady",
-			"0:04 of 0:04   users 1   rate 10.0/s (arrivals 10/s)   failed 4 (10%)",
-			"p50 20 ms   p95 20 ms   p99 20 ms",
+			"0:04 of 0:04  users 1  rate 10.0/s (due 10/s)  failed 4 (10%)",
+			"p50 20 ms  p95 20 ms  p99 20 ms",
 			"p95 ████ ≤ 20 ms",
 		} {
 			if !strings.Contains(last, want) {

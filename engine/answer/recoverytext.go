@@ -55,14 +55,14 @@ func (r *run) clauses(episodes []episode, clause func(*episode) string) string {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(badness(a), badness(b)) })
 	told := slices.Sorted(slices.Values(order[:min(mostClauses, len(order))]))
-	text := ""
+	var parts []string
 	for _, i := range told {
-		text += " " + clause(&episodes[i])
+		parts = append(parts, clause(&episodes[i]))
 	}
 	if n := len(episodes) - len(told); n > 0 {
-		text += fmt.Sprintf(" The figures have the other %d too.", n)
+		parts = append(parts, fmt.Sprintf("The figures have the other %d too.", n))
 	}
-	return text
+	return " " + strings.Join(parts, " ")
 }
 
 // clause says what became of the target in one episode.

@@ -94,7 +94,7 @@ func (in *StressInput) conclusion() (Standing, string, string) {
 	}
 	switch {
 	case in.Stopped:
-		return Undecided, CodeInterrupted, "the search was ended after " + plural(len(in.Trials), "trial") + ": " + known
+		return Undecided, CodeInterrupted, "The search was ended after " + plural(len(in.Trials), "trial") + ": " + known
 	case r.Stop == search.Found && in.Steps:
 		return Good, CodeCapacity, fmt.Sprintf("It carries %s and breaks at %s, by one trial of each", in.load(r.Lower), in.load(r.Upper))
 	case r.Stop == search.Found:
@@ -118,7 +118,7 @@ func (in *StressInput) conclusion() (Standing, string, string) {
 	case r.Stop == search.OutOfBudget:
 		return Undecided, CodeBudget, r.Reason + ": " + known
 	}
-	return Undecided, CodeInterrupted, "the search did not come to its end after " + plural(len(in.Trials), "trial") + ": " + known
+	return Undecided, CodeInterrupted, "The search did not come to its end after " + plural(len(in.Trials), "trial") + ": " + known
 }
 
 func plural(n int, of string) string {

@@ -48,8 +48,8 @@ func TestStress(t *testing.T) {
 		}), Undecided, CodeBudget,
 			"14 trials took 7m, and the budget of 7m has no room for another: it carries 400/s and breaks at 412/s; first to break"},
 		{"stopped", change(search.Running, func(in *StressInput) { in.Stopped = true; lower(200)(in) }), Undecided, CodeInterrupted,
-			"the search was ended after 14 trials: it carries 200/s at least"},
-		{"nothing", StressInput{Result: search.Result{}}, Undecided, CodeInterrupted, "the search did not come to its end after 0 trials: nothing is known yet."},
+			"The search was ended after 14 trials: it carries 200/s at least"},
+		{"nothing", StressInput{Result: search.Result{}}, Undecided, CodeInterrupted, "The search did not come to its end after 0 trials: nothing is known yet."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a := Stress(c.in)
