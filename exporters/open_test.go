@@ -37,6 +37,10 @@ func TestSpecs(t *testing.T) {
 		{[]string{"grafana=http://h:3000", "grafana=http://h:3000/"}, "send to the same store"},
 		{[]string{"grafana=http://h:3000?dashboard=1"}, "has an option that there is not"},
 		{[]string{"otlp", "otlp=grpc://collector:4317", prom}, ""},
+		{[]string{"grafana=http://localhost:9777"}, "leads back to tidegauge itself"},
+		{[]string{"otlp=http://col:4318", "otlp=grpc://col:4317"}, "send to the same store"},
+		{[]string{"otlp=http://localhost:8428/opentelemetry", "influxdb=http://127.0.0.1:8428?org=o&bucket=b"}, "send to the same store"},
+		{[]string{"prometheus=http://localhost:9090//api/v1/write/", "prometheus=http://0.0.0.0:9090/./api/v1/write"}, "send to the same store"},
 		{[]string{"otlp=http://h", "otlp=http://h/v1/metrics"}, "send to the same store"},
 		{[]string{"otlp=http://h:4317", "otlp=grpc://h:4317"}, "otlp h:4317 (#0) and otlp grpc h:4317 (#1) send to the same store"},
 		{[]string{prom, "otlp=http://h:9090/api/v1/otlp"}, "prometheus h:9090/api/v1/write (#0) and otlp h:9090/api/v1/otlp (#1) send to the same store"},
@@ -89,6 +93,18 @@ func TestSpecs(t *testing.T) {
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// Outlets of one server that take different things do not get in each other's way.
+func TestDifferentSignals(t *testing.T) {
+	for _, specs := range [][]string{
+		{"grafana=http://h:9090", "prometheus=http://h:9090/api/v1/write", "otlp=http://h:9090?signals=logs"},
+		{"otlp=http://col:4318?signals=logs,traces", "otlp=grpc://col:4317?signals=metrics"},
+	} {
+		if err := Check(specsOf(t, specs...), "", noEnv); err != nil {
+			t.Errorf("%q: %v", specs, err)
 		}
 	}
 }

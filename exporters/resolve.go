@@ -49,12 +49,24 @@ func sameStore(a, b *described, known map[string][]netip.Addr) bool {
 	if a.spec.Kind > b.spec.Kind {
 		a, b = b, a
 	}
-	if a.spec.Kind == "influxdb" && b.spec.Kind == "prometheus" {
-		// A server that takes both at one port is VictoriaMetrics, or a proxy in front of two.
+	if a.spec.Kind == "influxdb" && b.spec.Kind != a.spec.Kind {
+		// A server that takes lines and something else at one port is VictoriaMetrics, or a proxy in front of two.
 		path, _, _ := strings.Cut(a.rest, " ")
 		return path == b.rest && a.hidden == b.hidden && !virtual(a.host) && sameServer(a.host, b.host, known)
 	}
-	return a.rest == b.rest && a.hidden == b.hidden && sameServer(a.host, b.host, known)
+	hostA, hostB := a.host, b.host
+	if a.spec.Kind == "otlp" && b.spec.Kind == "otlp" {
+		hostA, hostB = ofOTLP(hostA), ofOTLP(hostB)
+	}
+	return a.rest == b.rest && a.hidden == b.hidden && sameServer(hostA, hostB, known)
+}
+
+// ofOTLP takes the two ports that OTLP has, for gRPC and for HTTP, for one: both are doors to one collector.
+func ofOTLP(hostPort string) string {
+	if host, port, err := net.SplitHostPort(hostPort); err == nil && port == "4317" {
+		return net.JoinHostPort(host, "4318")
+	}
+	return hostPort
 }
 
 // sameServer reports whether two canonical HOST:PORT are one server, as far as its names are known. Names that share an

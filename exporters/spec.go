@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
+	pathpkg "path"
 	"slices"
 	"strings"
 	"time"
@@ -137,7 +139,7 @@ func openGrafana(address string, getenv func(string) (string, bool), _ identity)
 		return takes{}, destination{}, err
 	}
 	where := a.URL.Host + a.URL.Path
-	return takes{events: e, timeout: a.Duration("timeout", 0)}, destination{where, a.HeaderText(), "grafana " + hostOf(a.URL) + a.URL.Path}, a.Err()
+	return takes{events: e, timeout: a.Duration("timeout", 0)}, destination{where, a.HeaderText(), hostOf(a.URL) + " annotations of " + a.URL.Path}, a.Err()
 }
 
 func openOTLP(address string, getenv func(string) (string, bool), self identity) (takes, destination, error) {
@@ -166,7 +168,9 @@ func openOTLP(address string, getenv func(string) (string, bool), self identity)
 // storeOf returns the server of an address and what is left of its path without that of a protocol, so that two ways to one
 // store are seen to be that.
 func storeOf(u *url.URL, path string) string {
-	path = strings.TrimRight(path, "/")
+	if path != "" {
+		path = strings.TrimRight(pathpkg.Clean(path), "/")
+	}
 	for _, end := range []string{
 		"/opentelemetry/api/v1/push", "/opentelemetry", // VictoriaMetrics
 		"/api/v1/write", "/api/v1/otlp", // Prometheus; the former VictoriaMetrics too
@@ -187,7 +191,14 @@ func hostOf(u *url.URL) string {
 	if u.Scheme == "https" {
 		port = "443"
 	}
-	return endpoint.Canonical(u.Host, port)
+	host := u.Host
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil && ip.IsUnspecified() { // where one connects to that, it is this machine
+		host = "localhost"
+		if u.Port() != "" {
+			port = u.Port()
+		}
+	}
+	return endpoint.Canonical(host, port)
 }
 
 // Check says what is wrong with descriptions of outlets, without opening them, where this process answers on listen.
