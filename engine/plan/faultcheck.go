@@ -146,8 +146,8 @@ func (t *Test) FaultWarnings() []string {
 		if i+1 < len(sorted) {
 			next, what = sorted[i+1].At, "the next fault begins"
 		}
-		if gap := next - f.End(); gap < leastAfter {
-			warnings = append(warnings, fmt.Sprintf("%s %v after the fault %s: a recovery from it is known after %v at the earliest", what, max(0, gap), f.Name, leastAfter))
+		if gap := next - f.End(); gap <= leastAfter {
+			warnings = append(warnings, fmt.Sprintf("%s %v after the fault %s: a recovery from it is known once %v of it were good", what, max(0, gap), f.Name, leastAfter))
 		}
 	}
 	if t.Shape.Model == Closed {
