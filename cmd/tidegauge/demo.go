@@ -78,7 +78,7 @@ func variantOf(test string) demoVariant {
 	return map[string]demoVariant{
 		"stress":   {test: "stress_short", flags: []string{"-workers", "4", "-work", "8ms"}},
 		"spike":    {flags: []string{"-workers", "4", "-work", "16ms"}},
-		"soak":     {test: "soak_short", flags: []string{"-leak-per-second", "1048576", "-keep", "200"}},
+		"soak":     {test: "soak_short", flags: []string{"-leak-per-second", "2097152", "-keep", "200"}},
 		"recovery": {test: "recovery_short"},
 	}[test]
 }

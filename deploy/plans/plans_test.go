@@ -68,7 +68,7 @@ func TestPayments(t *testing.T) {
 		{"soak", plan.Soak, plan.Closed, 2 * time.Hour, []string{"PaymentUser", "MixedUser"}},
 		{"soak_short", plan.Soak, plan.Closed, 100 * time.Second, []string{"PaymentUser", "MixedUser"}},
 		{"recovery", plan.Recovery, plan.Open, 6 * time.Minute, []string{"PaymentUser"}},
-		{"recovery_short", plan.Recovery, plan.Open, 116 * time.Second, []string{"PaymentUser"}},
+		{"recovery_short", plan.Recovery, plan.Open, 117 * time.Second, []string{"PaymentUser"}},
 	} {
 		got, err := p.Test(test.name)
 		if err != nil {

@@ -121,6 +121,9 @@ func (r *run) between(from, to int) []stat.Bucket {
 		if b.Good > 0 {
 			one.Latency, one.Tail = b.Response.Quantile(0.95), b.Response.Quantile(0.99)
 		}
+		if b.Lateness.Count() > 0 {
+			one.Late = b.Lateness.Quantile(0.99)
+		}
 		// Against those that were sent or ended: a queue is worked off without anybody trying again.
 		if end := time.Duration(i+1) * r.width; r.Attempts != nil && end >= AttemptsWindow {
 			sent := r.Timeline.Between(end-AttemptsWindow, end)
@@ -199,6 +202,9 @@ func (x *episode) outcomeOf(r *run) outcome {
 	case s.Band.Success < 0.5:
 		x.why = "the target did not work before it began"
 		return unknown
+	case 2*s.Blind > s.Held:
+		x.why = "the load generator was too late for most of the time to tell how fast the target was"
+		return unknown
 	case s.Stuck:
 		return metastable
 	case !s.Recovered.Censored && !s.Affected:
@@ -218,6 +224,11 @@ func (x *episode) outcomeOf(r *run) outcome {
 		return lost
 	}
 	return short
+}
+
+// watched is how long after the event the target was looked at.
+func (r *run) watched(x *episode) string {
+	return precisely((time.Duration(x.last)*r.width - x.To).Seconds())
 }
 
 // worstSlice returns the buckets of an episode of the request that failed most: a breaker may guard but one of them. They are

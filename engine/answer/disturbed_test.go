@@ -23,7 +23,8 @@ type target struct {
 	does func(at time.Duration, i int) (took time.Duration, o protocol.Outcome)
 	// checks fail so often in the second that begins at a time; each request has them all.
 	checks func(at time.Duration) []measure.CheckTotals
-	two    bool // every other request is one of another name and class
+	late   func(at time.Duration) float64 // how late the generator was in the second that begins at a time; nil: it is not known
+	two    bool                           // every other request is one of another name and class
 }
 
 var names = &measure.Names{
@@ -60,6 +61,10 @@ func (g target) timeline(t *testing.T) *timeline.Timeline {
 		}
 		if g.checks != nil {
 			s.Delta.Checks = g.checks(second)
+		}
+		if g.late != nil {
+			s.Delta.Classes = make([]measure.ClassTotals, len(of.Classes))
+			s.Delta.Classes[0].Lateness.Record(g.late(second))
 		}
 		if err := tl.Consume(context.Background(), s); err != nil {
 			t.Fatal(err)
@@ -120,10 +125,17 @@ func TestRecoveryStandings(t *testing.T) {
 			Good, "", 2, false, "requests hung until their timeout"},
 		"slow only": {target{length: 150 * s, does: broken(83*s, 300*time.Millisecond, protocol.OK)}, cut,
 			Good, "", 3, false, "It came back"},
-		"no effect":   {target{length: 150 * s, does: broken(0, 0, 0)}, cut, Good, "", 0, false, "It took the fault without a sign. Cut did not show."},
-		"not back":    {target{length: 130 * s, does: broken(130*s, 5*time.Millisecond, protocol.Status)}, cut, Bad, CodeNotRecovered, 50, true, "50 s after the end it was not back"},
-		"metastable":  {target{length: 260 * s, does: broken(260*s, 5*time.Millisecond, protocol.Status)}, cut, Bad, CodeMetastable, 180, true, "a metastable state"},
-		"too short":   {target{length: 100 * s, does: broken(85*s, 5*time.Millisecond, protocol.Status)}, cut, Undecided, CodeTooShort, 20, true, "only 20 s were measured after the end"},
+		"no effect":  {target{length: 150 * s, does: broken(0, 0, 0)}, cut, Good, "", 0, false, "It took the fault without a sign. Cut did not show."},
+		"not back":   {target{length: 130 * s, does: broken(130*s, 5*time.Millisecond, protocol.Status)}, cut, Bad, CodeNotRecovered, 50, true, "50 s after the end it was not back"},
+		"metastable": {target{length: 260 * s, does: broken(260*s, 5*time.Millisecond, protocol.Status)}, cut, Bad, CodeMetastable, 180, true, "a metastable state"},
+		"too short":  {target{length: 100 * s, does: broken(85*s, 5*time.Millisecond, protocol.Status)}, cut, Undecided, CodeTooShort, 5, true, "only 20 s were measured after the end"},
+		"slow, and the generator late": {target{length: 150 * s, does: broken(150*s, 300*time.Millisecond, protocol.OK),
+			late: func(at time.Duration) float64 {
+				if at >= 60*s {
+					return 0.2
+				}
+				return 0.0002
+			}}, cut, Undecided, CodeNoBaseline, math.NaN(), false, "the load generator was too late"},
 		"no baseline": {target{length: 150 * s, does: broken(0, 0, 0)}, []Event{{"cut", 5 * s, 10 * s}}, Undecided, CodeNoBaseline, math.NaN(), false, "needs 10 intervals with requests before the event, has 5"},
 		"down from the start": {target{length: 150 * s, does: func(time.Duration, int) (time.Duration, protocol.Outcome) {
 			return time.Millisecond, protocol.Refused

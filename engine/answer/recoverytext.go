@@ -96,11 +96,11 @@ func (r *run) clause(x *episode) string {
 	case recovered:
 		text += ", and it was back " + afterwards(s.Recovered.After, "as soon as it ended", "after the end")
 	case metastable:
-		text += fmt.Sprintf(", and %s after the end, at the usual load, it was still not back: a metastable state", precisely(s.Recovered.After.Seconds()))
+		text += fmt.Sprintf(", and %s after the end, at the usual load, it was still not back: a metastable state", r.watched(x))
 	case lost:
-		text += fmt.Sprintf(", and %s after the end it was not back", precisely(s.Recovered.After.Seconds()))
+		text += fmt.Sprintf(", and %s after the end it was not back", r.watched(x))
 	default:
-		text += fmt.Sprintf(", and only %s were measured after the end, without %s of it good", precisely(s.Recovered.After.Seconds()), precisely(hold.Seconds()))
+		text += fmt.Sprintf(", and only %s were measured after the end, without %s of it good", r.watched(x), precisely(hold.Seconds()))
 	}
 	return text + "."
 }

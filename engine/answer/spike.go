@@ -59,11 +59,11 @@ func (r *run) surgeClause(x *episode) string {
 	case recovered:
 		text += ", and it was back " + afterwards(s.Recovered.After, "as soon as the load was", "after the load")
 	case metastable:
-		text += fmt.Sprintf(", and %s after the load was back it was not: a metastable state", precisely(s.Recovered.After.Seconds()))
+		text += fmt.Sprintf(", and %s after the load was back it was not: a metastable state", r.watched(x))
 	case lost:
-		text += fmt.Sprintf(", and %s after the load was back it was not", precisely(s.Recovered.After.Seconds()))
+		text += fmt.Sprintf(", and %s after the load was back it was not", r.watched(x))
 	default:
-		text += fmt.Sprintf(", and only %s were measured after the load was back, without %s of it good", precisely(s.Recovered.After.Seconds()), precisely(hold.Seconds()))
+		text += fmt.Sprintf(", and only %s were measured after the load was back, without %s of it good", r.watched(x), precisely(hold.Seconds()))
 	}
 	return text + "."
 }

@@ -16,6 +16,7 @@ type Bucket struct {
 	Latency    float64 // p95 of those that succeeded, in seconds; NaN: unknown
 	Tail       float64 // p99 of those that succeeded, in seconds; NaN: unknown
 	InFlight   float64 // requests under way; NaN: unknown
+	Late       float64 // p99 of how late the generator itself was, in seconds; 0: unknown
 	Attempts   float64 // requests that the target counted itself, retries among them; 0: unknown
 }
 
@@ -69,13 +70,14 @@ func BucketWidth(rate float64) time.Duration {
 type Band struct {
 	Success        float64 // share of the intended requests that succeeded in the baseline
 	MedianLatency  float64 // of the buckets' p95 in the baseline, in seconds
-	LatencyCeiling float64 // median + max(10%, 3 MADN), or what 95% of the baseline keeps to: it has to be good itself
+	LatencyCeiling float64 // median + max(10%, 3 MADN), wider after a short baseline, or what 95% of the baseline keeps to: it has to be good itself
 	InFlight       float64 // the same ceiling for requests under way, and at least 3 standard deviations of a Poisson count
 	Rate           float64 // median of the intended requests in a bucket
 	Buckets        int
 }
 
-// bandOf takes the baseline from buckets before an event.
+// bandOf takes the baseline from buckets before an event. One of less than two minutes shows little of what changes slowly: the
+// margin of latency is then wider, by the square root of how much is missing.
 //
 // It assumes that nothing is wrong before the event, and that the buckets scatter about a level.
 func bandOf(before []Bucket, interval time.Duration) (Band, []string) {
@@ -92,14 +94,16 @@ func bandOf(before []Bucket, interval time.Duration) (Band, []string) {
 	latencies, _, _ = finite(latencies)
 	flights, _, _ = finite(flights)
 	nan := math.NaN()
-	band := Band{Success: nan, MedianLatency: median(latencies), LatencyCeiling: ceiling(latencies), InFlight: crowd(flights), Rate: median(rates), Buckets: len(rates)}
+	had := duration(len(before), interval)
+	wide := max(1, math.Sqrt(minBaseline.Seconds()/had.Seconds()))
+	band := Band{Success: nan, MedianLatency: median(latencies), LatencyCeiling: ceiling(latencies, wide), InFlight: crowd(flights, wide), Rate: median(rates), Buckets: len(rates)}
 	if len(rates) < leastBaseline {
 		return band, []string{fmt.Sprintf("a baseline needs %d intervals with requests before the event, has %d", leastBaseline, len(rates))}
 	}
 	band.Success = 1 - lost/intended
 	var warnings []string
-	if had := duration(len(before), interval); had < minBaseline {
-		warnings = append(warnings, fmt.Sprintf("the baseline is %v long, %v make it reliable", had, minBaseline))
+	if had < minBaseline {
+		warnings = append(warnings, fmt.Sprintf("the baseline is %v long, %v make it reliable: the band of latency is %.1f times as wide as it would be then", had, minBaseline, wide))
 	}
 	if band.Rate < FewestRequests {
 		warnings = append(warnings, fmt.Sprintf("intervals hold %.0f requests, %d are needed: use intervals of %v", band.Rate, FewestRequests, BucketWidth(band.Rate/interval.Seconds())))
@@ -113,15 +117,16 @@ func bandOf(before []Bucket, interval time.Duration) (Band, []string) {
 	return band, warnings
 }
 
-func ceiling(x []float64) float64 {
+// ceiling returns the end of the band of x, whose margin is so many times as wide as usual.
+func ceiling(x []float64, wide float64) float64 {
 	m := median(x)
-	return max(m+max(latencyMargin*math.Abs(m), bandWidth*madn(x, m)), quantileOf(slices.Sorted(slices.Values(x)), baselineGood))
+	return max(m+wide*max(latencyMargin*math.Abs(m), bandWidth*madn(x, m)), quantileOf(slices.Sorted(slices.Values(x)), baselineGood))
 }
 
 // crowd is the ceiling of a count, which may be small.
-func crowd(x []float64) float64 {
+func crowd(x []float64, wide float64) float64 {
 	m := median(x)
-	return max(ceiling(x), m+bandWidth*math.Sqrt(max(1, m)))
+	return max(ceiling(x, wide), m+bandWidth*math.Sqrt(max(1, m)))
 }
 
 // SuccessFloor returns the share of successes below which a bucket with that many intended requests is bad: max(0.5
@@ -135,10 +140,14 @@ func (b Band) SuccessFloor(intended float64) float64 {
 	return b.Success - max(successMargin, bandWidth*math.Sqrt(p*(1-p)/intended))
 }
 
+// blind reports whether the generator was itself late by more than the band is wide. Whatever held it up may have held up the
+// target: a latency beyond the band then says nothing, and only failures are judged.
+func (b Band) blind(x Bucket) bool { return x.Late > b.LatencyCeiling-b.MedianLatency }
+
 // good reports whether a bucket lies in the band; one without requests does not.
 func (b Band) good(x Bucket) bool { return x.Intended > 0 && !b.bad(x) }
 
 // bad reports whether a bucket lies outside of the band; one without requests does not either.
 func (b Band) bad(x Bucket) bool {
-	return x.Intended > 0 && (x.success() < b.SuccessFloor(x.Intended) || x.Latency > b.LatencyCeiling)
+	return x.Intended > 0 && (x.success() < b.SuccessFloor(x.Intended) || x.Latency > b.LatencyCeiling && !b.blind(x))
 }

@@ -49,8 +49,10 @@ type Recovery struct {
 	Detected Elapsed // from the start of the fault to the first of three bad buckets in a row
 	Affected bool    // there were three bad buckets in a row
 	// Recovered is from the end of the fault to the start of the first hold: it begins with a good bucket, and 90% of
-	// its buckets are good.
+	// its buckets are good. Where the end came first, it is longer than up to the first hold that this may have cut short.
 	Recovered Elapsed
+	Blind     int     // buckets after the event, up to the end of that hold, whose latency was not judged: the generator was late
+	Held      int     // all buckets after the event up to the end of that hold
 	Drained   Elapsed // the same for the requests under way; Censored with 0 if they are unknown
 
 	// From the start of the fault on:
@@ -114,6 +116,7 @@ func RecoveryOf(o RecoveryOptions, buckets []Bucket) Recovery {
 	}
 	r.detect(o, clean, start)
 	r.Recovered = held(o, len(clean), end, func(i int) bool { return r.Good[i] })
+	r.look(o, clean, end)
 	r.drain(o, clean, end)
 	r.account(o, clean, start)
 	r.amplify(clean, start)
@@ -139,24 +142,43 @@ func (r *Recovery) detect(o RecoveryOptions, buckets []Bucket, start int) {
 	r.Detected = Elapsed{After: duration(len(buckets), o.Interval) - o.Start, Censored: true}
 }
 
-// held returns how long after o.End the first hold starts, in which the first and 90% of all buckets are good.
+// held returns how long after o.End the first hold starts, in which the first and 90% of all buckets are good. Where there is
+// none, it is longer than up to the first bucket with which one could have begun that the end cut short.
 func held(o RecoveryOptions, n, end int, good func(int) bool) Elapsed {
 	length := max(1, int((o.Hold+o.Interval-1)/o.Interval))
-	for i := end; i+length <= n; i++ {
+	for i := end; i < n; i++ {
 		if !good(i) {
 			continue
 		}
-		var count int
-		for j := i; j < i+length; j++ {
-			if good(j) {
-				count++
+		bad, last := 0, min(n, i+length)
+		for j := i; j < last; j++ {
+			if !good(j) {
+				bad++
 			}
 		}
-		if float64(count) >= holdGood*float64(length) {
-			return Elapsed{After: max(0, duration(i, o.Interval)-o.End)}
+		if float64(length-bad) >= holdGood*float64(length) {
+			return Elapsed{After: max(0, duration(i, o.Interval)-o.End), Censored: i+length > n}
 		}
 	}
 	return Elapsed{After: max(0, duration(n, o.Interval)-o.End), Censored: true}
+}
+
+// look counts the buckets that the recovery was judged by.
+func (r *Recovery) look(o RecoveryOptions, buckets []Bucket, end int) {
+	until := len(buckets)
+	if !r.Recovered.Censored {
+		until = min(until, end+int((r.Recovered.After+o.Hold+o.Interval-1)/o.Interval))
+	}
+	for _, b := range buckets[end:until] {
+		r.Held++
+		if b.Latency > r.Band.LatencyCeiling && r.Band.blind(b) {
+			r.Blind++
+		}
+	}
+	if r.Blind > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("in %v of %v after the event the generator itself was late by more than the band is wide: latency is not judged there, failures only",
+			duration(r.Blind, o.Interval), duration(r.Held, o.Interval)))
+	}
 }
 
 func (r *Recovery) drain(o RecoveryOptions, buckets []Bucket, end int) {
@@ -180,7 +202,7 @@ func (r *Recovery) account(o RecoveryOptions, buckets []Bucket, start int) {
 				good++
 			}
 		}
-		if excess := b.Latency - r.Band.LatencyCeiling; excess > 0 && !math.IsInf(excess, 0) {
+		if excess := b.Latency - r.Band.LatencyCeiling; excess > 0 && !r.Band.blind(b) && !math.IsInf(excess, 0) {
 			r.ExcessLatency += excess * o.Interval.Seconds()
 		}
 		r.PeakLatency, r.PeakTail, r.PeakInFlight = greater(r.PeakLatency, b.Latency), greater(r.PeakTail, b.Tail), greater(r.PeakInFlight, b.InFlight)

@@ -6,6 +6,7 @@ package timeline
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"tidegauge/engine/hist"
@@ -43,6 +44,7 @@ type Bucket struct {
 	Dropped           uint64                // iterations that never started; they are no requests
 	Response          hist.Histogram        // of the good ones, from the intended start, seconds
 	Failures          hist.Histogram        // of the failed ones, from the send (service time), seconds
+	Lateness          hist.Histogram        // of the generator, seconds; of the bucket's time, to an interval of the recorder
 	Slices            []Slice               // by request, as far as they are told apart
 	Checks            []measure.CheckTotals // by check of the names; of what ended in the bucket's time, to an interval of the recorder
 	began, ended      int64                 // requests sent and ended in the bucket's time, whenever they were meant to start
@@ -79,7 +81,7 @@ func New(o Options) *Timeline {
 // Consume implements measure.Sink. The recorder must have been asked for a Log. It returns no error.
 func (t *Timeline) Consume(_ context.Context, s *measure.Snapshot) error {
 	t.start, t.end, t.names = s.Start, s.Time, s.Names
-	t.check(s)
+	t.interval(s)
 	if s.Log == nil {
 		return nil
 	}
@@ -92,13 +94,21 @@ func (t *Timeline) Consume(_ context.Context, s *measure.Snapshot) error {
 	return nil
 }
 
-// check adds what an interval has of checks. Their results are known by interval only, which is enough to tell that one fails
-// where others hold.
-func (t *Timeline) check(s *measure.Snapshot) {
-	if s.Delta == nil || len(s.Delta.Checks) == 0 || !s.Time.After(s.Since) {
+// interval adds what is known by interval only: the results of checks, which is enough to tell that one fails where others
+// hold, and how late the generator was.
+func (t *Timeline) interval(s *measure.Snapshot) {
+	if s.Delta == nil || !s.Time.After(s.Since) {
 		return
 	}
-	t.at(s.Since.Add(s.Time.Sub(s.Since) / 2)).addChecks(s.Delta.Checks)
+	late := slices.ContainsFunc(s.Delta.Classes, func(c measure.ClassTotals) bool { return c.Lateness.Count() > 0 })
+	if len(s.Delta.Checks) == 0 && !late {
+		return
+	}
+	b := t.at(s.Since.Add(s.Time.Sub(s.Since) / 2))
+	b.addChecks(s.Delta.Checks)
+	for i := range s.Delta.Classes {
+		b.Lateness.Merge(&s.Delta.Classes[i].Lateness)
+	}
 }
 
 func (b *Bucket) addChecks(checks []measure.CheckTotals) {
@@ -180,6 +190,7 @@ func (b *Bucket) merge(o *Bucket) {
 	b.ended += o.ended
 	b.Response.Merge(&o.Response)
 	b.Failures.Merge(&o.Failures)
+	b.Lateness.Merge(&o.Lateness)
 	b.addChecks(o.Checks)
 	for len(b.Slices) < len(o.Slices) {
 		b.Slices = append(b.Slices, Slice{})

@@ -107,6 +107,28 @@ func TestNothingLogged(t *testing.T) {
 	}
 }
 
+// How late the generator was counts where the middle of the interval is.
+func TestLatenessOfIntervals(t *testing.T) {
+	tl := New(Options{})
+	for i := range 3 {
+		s := &measure.Snapshot{Start: start, Since: start.Add(time.Duration(i) * time.Second), Time: start.Add(time.Duration(i+1) * time.Second),
+			Names: &measure.Names{}, Delta: &measure.Totals{Classes: make([]measure.ClassTotals, 2)}}
+		for c := range s.Delta.Classes {
+			s.Delta.Classes[c].Lateness.Record(float64(i) / 10)
+		}
+		if err := tl.Consume(context.Background(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := tl.Between(time.Second, 2*time.Second)
+	if got := b.Lateness.Quantile(0.99); b.Lateness.Count() != 2 || math.Abs(got-0.1) > 0.001 {
+		t.Errorf("%d values, p99 %v, want 2, 0.1", b.Lateness.Count(), got)
+	}
+	if all := tl.Between(0, 3*time.Second); all.Lateness.Count() != 6 {
+		t.Errorf("%d values of all, want 6", all.Lateness.Count())
+	}
+}
+
 // The checks of an interval count where its middle is, whatever width the buckets have come to.
 func TestChecksOfIntervals(t *testing.T) {
 	tl := New(Options{MaxBuckets: 4})
