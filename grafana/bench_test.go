@@ -115,7 +115,13 @@ func (b *bench) answer(ctx context.Context, r *report.Report) error {
 		points = append(points, store.Point{Series: &store.Series{Labels: labels}, Time: r.End.UnixMilli() + 1, Value: 1})
 	}
 	for _, m := range catalog.Figures() {
-		add(m.Name)
+		var own []store.Label
+		for _, l := range m.Labels {
+			if l != catalog.LabelSubject {
+				own = append(own, store.Label{Name: l, Value: "some"})
+			}
+		}
+		add(m.Name, own...)
 		for _, end := range []string{"low", "high"} {
 			add(catalog.FigureBound, store.Label{Name: catalog.LabelFigure, Value: m.Name}, store.Label{Name: catalog.LabelBound, Value: end})
 		}

@@ -2,6 +2,7 @@ package grafana
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"tidegauge/engine/catalog"
@@ -80,15 +81,22 @@ func runsTrends(b *board) {
 // runsAnswers draws the figures that answer the questions of the types of test, from run to run.
 func runsAnswers(b *board) {
 	b.row("Answers")
+	bounds, _ := catalog.Lookup(catalog.FigureBound)
 	for _, m := range catalog.Figures() {
 		subject := append([]string{catalog.LabelPlan, catalog.LabelTest}, m.Labels...)
+		bounded := slices.DeleteFunc(slices.Clone(subject), func(l string) bool {
+			return !slices.Contains(bounds.Labels, l) && !slices.Contains(catalog.CommonLabels(), l)
+		})
 		bound := func(end string) string {
-			return by("max", over("last_over_time", ofRuns(catalog.FigureBound, is(catalog.LabelFigure, m.Name), is(catalog.LabelBound, end)), stepWindow), subject...)
+			return by("max", over("last_over_time", ofRuns(catalog.FigureBound, is(catalog.LabelFigure, m.Name), is(catalog.LabelBound, end)), stepWindow), bounded...)
 		}
 		title := strings.NewReplacer("tidegauge.", "", ".", " ", "_", " ").Replace(m.Name)
-		p := graph(strings.ToUpper(title[:1])+title[1:], m.Help+" With its interval, where it has one.", figureUnit(m.Unit), noRuns,
-			graphed(by("max", over("last_over_time", ofRuns(m.Name), stepWindow), subject...), legend(subject...)),
-			graphed(bound("low"), "low "+legend(subject...)), graphed(bound("high"), "high "+legend(subject...)))
+		value, unit := by("max", over("last_over_time", ofRuns(m.Name), stepWindow), subject...), figureUnit(m.Unit)
+		if slices.Contains([]string{catalog.BaselineTime, catalog.HistoryChangeTime, catalog.LastGoodTime}, m.Name) { // since 1970
+			value, unit = "1000 * "+value, unitTime
+		}
+		p := graph(strings.ToUpper(title[:1])+title[1:], m.Help+" With its interval, where it has one.", unit, noRuns,
+			graphed(value, legend(subject...)), graphed(bound("low"), "low "+legend(bounded...)), graphed(bound("high"), "high "+legend(bounded...)))
 		p.FieldConfig.Defaults.Custom = TimeSeriesField{DrawStyle: "line", LineWidth: 1, ShowPoints: "always", PointSize: 6, SpanNulls: true}
 		p.MaxDataPoints = 300
 		b.add(12, 8, p)
