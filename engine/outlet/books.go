@@ -172,7 +172,7 @@ func (o *Outlet) update(change func(*state)) {
 	o.changed = make(chan struct{})
 }
 
-// saveEvery is how often the file is written where nothing is sent.
+// saveEvery is how often the file is written while nothing is sent.
 const saveEvery = 30 * time.Second
 
 // moved enters that everything up to a time is done, on disk too if something was sent.

@@ -280,6 +280,9 @@ func (o *Outlet) send(ctx context.Context, batch []Sample, divisions *int) error
 			return o.divide(ctx, batch, e, divisions)
 		}
 		o.failed(err)
+		if time.Since(o.saved) >= saveEvery { // so that the file of a process that is killed says that something waits
+			o.save()
+		}
 		pause := jitter(backoff)
 		asked := e != nil && e.After > pause
 		if asked {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -242,8 +243,11 @@ func answerOf(s *status.Status) *outlet.Error {
 		}
 	}
 	e.Err = fmt.Errorf("the server answers %s: %s%s", s.Code(), text, advice)
-	if s.Code() == codes.Unavailable && strings.HasPrefix(text, "connection error") {
-		e.Err = fmt.Errorf("no connection: %s%s", text, advice) // grpc's own, not the server's
+	if rest, own := strings.CutPrefix(text, "connection error: desc = "); own && s.Code() == codes.Unavailable { // grpc's, not the server's
+		if cause, err := strconv.Unquote(rest); err == nil {
+			rest = strings.TrimPrefix(strings.TrimPrefix(cause, "transport: "), "Error while dialing: ")
+		}
+		e.Err = fmt.Errorf("no connection: %s%s", rest, advice)
 	}
 	return e
 }
