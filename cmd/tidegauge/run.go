@@ -118,9 +118,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringSliceVarP(&f.locust.ExcludeTags, "exclude-tags", "E", nil, "leave out tasks with any of these tags")
 	flags.VarP(&f.stopTimeout, "stop-timeout", "s", "how long running tasks may take to finish at the end; 0 cuts them (default: the plan's)")
 	flags.StringArrayVar(&f.allowHooks, "allow-hook", nil, allowHookHelp)
-	flags.StringVar(&f.subject.Version, "target-version", "", "version of the system under test, for the history (default: $TIDEGAUGE_TARGET_VERSION)")
-	flags.StringVar(&f.subject.Commit, "commit", "", "its commit (default: $GITHUB_SHA, $CI_COMMIT_SHA, $GIT_COMMIT, $BUILDKITE_COMMIT, $CIRCLE_SHA1)")
-	flags.StringVar(&f.subject.Branch, "branch", "", "its branch (default: $GITHUB_REF_NAME, $CI_COMMIT_REF_NAME, $GIT_BRANCH, $BUILDKITE_BRANCH, $CIRCLE_BRANCH)")
+	registerSubject(flags, &f.subject)
 	flags.BoolVar(&f.confirm, "confirm", false, "where the run looks worse than its baseline, run the test twice more: a regression that\nthey show too ends with exit code 1")
 	f.out.registerRun(flags)
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
@@ -272,22 +270,6 @@ func (f *runFlags) confirmed(ctx context.Context, c *console, a *app.App, p *pla
 	r.Comparison = found
 	fmt.Fprintln(c.out)
 	return r, printed(report.WriteComparison(c.out, found, widthOf(c), colored(c)))
-}
-
-// subjectOf fills in what flags did not say of the system under test from the environment: CI systems name what they build.
-func subjectOf(s experiment.Subject, getenv func(string) (string, bool)) experiment.Subject {
-	first := func(given string, names ...string) string {
-		for _, name := range names {
-			if v, _ := getenv(name); given == "" {
-				given = v
-			}
-		}
-		return given
-	}
-	s.Version = first(s.Version, "TIDEGAUGE_TARGET_VERSION")
-	s.Commit = first(s.Commit, "GITHUB_SHA", "CI_COMMIT_SHA", "GIT_COMMIT", "BUILDKITE_COMMIT", "CIRCLE_SHA1")
-	s.Branch = first(s.Branch, "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "GIT_BRANCH", "BUILDKITE_BRANCH", "CIRCLE_BRANCH")
-	return s
 }
 
 func newCSV(prefix string, fullHistory bool) (*locust.Writer, error) {

@@ -273,11 +273,20 @@ func (c *Change) Text() string {
 		fmt.Fprintf(&b, " (%s … %s)", Percent(c.Low), Percent(c.High))
 	}
 	b.WriteString(" since run " + c.Run)
-	switch {
-	case c.Version != "":
-		b.WriteString(" (version " + c.Version + ")")
-	case c.Commit != "":
-		b.WriteString(" (commit " + c.Commit[:min(10, len(c.Commit))] + ")")
+	if of := VersionText(c.Version, c.Commit); of != "" {
+		b.WriteString(" (" + of + ")")
 	}
 	return b.String()
+}
+
+// VersionText says what was under test: the version, or else the beginning of the commit; nothing where neither is known.
+func VersionText(version, commit string) string {
+	const short = 10
+	switch {
+	case version != "":
+		return "version " + version
+	case commit != "":
+		return "commit " + commit[:min(short, len(commit))]
+	}
+	return ""
 }

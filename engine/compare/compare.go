@@ -19,15 +19,16 @@ type Run struct {
 	ID     string
 	Values Values
 
-	// Start, Version and Commit (of the target) say when a change began; Against does not need them.
-	Start           time.Time
-	Version, Commit string
+	Start           time.Time // Against does not need it
+	Version, Commit string    // of the target; as far as known
 }
 
 // Comparison is what comparing a run with others came to.
 type Comparison struct {
 	Schema    string         `json:"schema"`
 	Run       string         `json:"run"`
+	Version   string         `json:"target_version,omitempty"` // of the target in that run
+	Commit    string         `json:"commit,omitempty"`
 	Baseline  string         `json:"baseline"` // in words: what it was compared with
 	Runs      []string       `json:"runs"`     // of the baseline, oldest first
 	Reruns    []string       `json:"reruns,omitempty"`
@@ -85,7 +86,7 @@ func quantity(metric string) (q stat.Quantity, unit string) {
 //
 // All requests together are one family of metrics, the requests by themselves another: with 4% of error each.
 func Against(baseline string, run Run, runs, reruns []Run) *Comparison {
-	c := &Comparison{Schema: Schema, Run: run.ID, Baseline: baseline, Rows: []Row{}, Runs: []string{}}
+	c := &Comparison{Schema: Schema, Run: run.ID, Version: run.Version, Commit: run.Commit, Baseline: baseline, Rows: []Row{}, Runs: []string{}}
 	for _, r := range runs {
 		if r.Values.Problem == "" {
 			c.Runs = append(c.Runs, r.ID)

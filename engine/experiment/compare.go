@@ -46,7 +46,7 @@ func (e *experiment) compare(s *stretch, v *verdict.Verdict) (*compare.Compariso
 	if len(runs) == 0 {
 		return nil, course
 	}
-	return compare.Against(history.RollingText(runs), compare.Run{ID: record.ID, Values: values}, runs, nil), course
+	return compare.Against(history.RollingText(runs), compare.Run{ID: record.ID, Values: values, Version: record.TargetVersion, Commit: record.Commit}, runs, nil), course
 }
 
 // compared are the figures of a comparison and of the history, for metrics, as of a time: those of all requests together, and

@@ -115,9 +115,6 @@ type Options struct {
 	RerunOf string  // the run that this one is to confirm; empty: none
 }
 
-// Subject is what is known of the system under test.
-type Subject struct{ Version, Commit, Branch string }
-
 // Run makes the load of a test, breaks what the test has faults for, keeps what it measures and judges it. It returns when all
 // of that is done and every fault is undone.
 //
@@ -133,6 +130,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	}
 	meta := report.MetaOf(o.Plan, o.Test)
 	meta.Version, meta.Seed = l.Version, seed
+	o.Subject = o.Subject.or(labelled(o.Plan.Labels))
 	meta.TargetVersion, meta.Commit, meta.Branch = o.Subject.Version, o.Subject.Commit, o.Subject.Branch
 	identity := &event.Run{Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels}
 	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed, Tracer: l.tracer(&o, seed, identity), Permit: o.Permit})
@@ -455,6 +453,7 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 		a = e.loadAnswer(result, steady, &v) // of the objectives
 	}
 	resources := e.resources(judging, result)
+	e.identify(judging, result)
 	done()
 	comparison, course := e.compare(steady, &v)
 	kept = append(kept, e.conclude(ctx, patience, &v, a, func(at time.Time) []telemetry.Figure { return compared(comparison, course, &v, at) }, result.Start)...)

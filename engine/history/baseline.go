@@ -213,9 +213,22 @@ func RollingText(runs []compare.Run) string {
 	case 0:
 		return "no run"
 	case 1:
-		return "the good run before it, " + runs[0].ID
+		return "the good run before it, " + runs[0].ID + versionsOf(runs)
 	}
-	return fmt.Sprintf("the %d good runs before it, from %s on", len(runs), runs[0].ID)
+	return fmt.Sprintf("the %d good runs before it, from %s on%s", len(runs), runs[0].ID, versionsOf(runs))
+}
+
+// versionsOf says which versions of the target runs were of: the first and the last.
+func versionsOf(runs []compare.Run) string {
+	first, last := &runs[0], &runs[len(runs)-1]
+	from, to := compare.VersionText(first.Version, first.Commit), compare.VersionText(last.Version, last.Commit)
+	switch {
+	case from == "" && to == "":
+		return ""
+	case from == to:
+		return " (" + to + ")"
+	}
+	return " (" + orNone(from) + " to " + orNone(to) + ")"
 }
 
 // Compare compares a run with its rolling baseline. Reruns were made to confirm what it showed.
@@ -257,7 +270,7 @@ func (h *History) against(text string, record Record, runs []compare.Run, reruns
 		}
 		again = append(again, compare.Run{ID: id, Values: w})
 	}
-	return compare.Against(text, compare.Run{ID: record.ID, Values: v}, runs, again), nil
+	return compare.Against(text, runOf(&record, v), runs, again), nil
 }
 
 // CompareWith compares a run with another one, or with a pinned baseline and what came right before that: runs of the same key,
@@ -286,7 +299,8 @@ func (h *History) CompareWith(id, with string) (*compare.Comparison, error) {
 	if err != nil {
 		return nil, err
 	}
-	runs, text := []compare.Run{{ID: other.Record.ID, Values: v}}, "run "+other.Record.ID
+	runs := []compare.Run{runOf(&other.Record, v)}
+	text := "run " + other.Record.ID + versionsOf(runs)
 	if isPin {
 		before, err := h.Rolling(other.Record)
 		if err != nil {

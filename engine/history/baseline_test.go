@@ -210,9 +210,12 @@ func TestDifferences(t *testing.T) {
 	base := report.Meta{Plan: "payments", Test: "load", Type: plan.Load, Work: "w", Labels: map[string]string{"env": "staging"},
 		Shape: report.Shape{Text: "10/s for 1m", Stages: []report.Stage{{From: 10, To: 10, Seconds: 60}}}, Machine: report.Machine{OS: "linux", Arch: "amd64", CPUs: 4}}
 	for want, change := range map[string]func(*report.Meta){
-		"":                               func(m *report.Meta) { m.Target, m.Seed, m.Commit, m.Machine.Host = "elsewhere", 7, "c", "h" },
-		"other tests: load, soak":        func(m *report.Meta) { m.Test = "soak" },
-		"other loads: 10/s for 1m, 20/s": func(m *report.Meta) { m.Shape.Text, m.Shape.Stages = "20/s", nil },
+		"": func(m *report.Meta) {
+			m.Target, m.Seed, m.Commit, m.Machine.Host = "elsewhere", 7, "c", "h"
+			m.Labels = map[string]string{"env": "staging", "version": "2"}
+		},
+		"other tests: load, soak":                                                        func(m *report.Meta) { m.Test = "soak" },
+		"other loads: 10/s for 1m, 20/s":                                                 func(m *report.Meta) { m.Shape.Text, m.Shape.Stages = "20/s", nil },
 		"other loads, in their stages or the most users at once":                         func(m *report.Meta) { m.Shape.MaxUsers = 3 },
 		"label env: staging, none":                                                       func(m *report.Meta) { m.Labels = nil },
 		"other machines make the load: linux/amd64 with 4 CPUs, linux/amd64 with 8 CPUs": func(m *report.Meta) { m.Machine.CPUs = 8 },

@@ -8,13 +8,15 @@ import (
 	"maps"
 	"slices"
 
+	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
 )
 
 // KeyOf returns a short hash that runs have in common if they can be compared: they did the same work under the same load
-// against a system with the same labels, from machines of the same class. Differences says it in words.
+// against a system with the same labels, from machines of the same class. Differences says it in words. Labels that say which
+// version of the system it was are what runs are compared for, and keep none apart.
 func KeyOf(m *report.Meta) string {
-	b, err := json.Marshal([]any{m.Plan, m.Test, m.Type, m.Work, m.Shape.Model, m.Shape.MaxUsers, m.Shape.Poisson, m.Shape.Stages, m.Labels, machineOf(m)})
+	b, err := json.Marshal([]any{m.Plan, m.Test, m.Type, m.Work, m.Shape.Model, m.Shape.MaxUsers, m.Shape.Poisson, m.Shape.Stages, kept(m.Labels), machineOf(m)})
 	if err != nil {
 		return "" // a shape with a number that is none: comparable with nothing
 	}
@@ -41,7 +43,7 @@ func Differences(a, b *report.Meta) []string {
 	if a.Shape.Text == b.Shape.Text && (a.Shape.Model != b.Shape.Model || a.Shape.MaxUsers != b.Shape.MaxUsers || a.Shape.Poisson != b.Shape.Poisson || !slices.Equal(a.Shape.Stages, b.Shape.Stages)) {
 		why = append(why, "other loads, in their stages or the most users at once")
 	}
-	for _, name := range slices.Sorted(maps.Keys(union(a.Labels, b.Labels))) {
+	for _, name := range slices.Sorted(maps.Keys(union(kept(a.Labels), kept(b.Labels)))) {
 		differ("label "+name, a.Labels[name], b.Labels[name])
 	}
 	differ("other machines make the load", machineOf(a), machineOf(b))
@@ -49,6 +51,18 @@ func Differences(a, b *report.Meta) []string {
 		why = append(why, "the classes, the data, the proxies or the faults of the plan have changed")
 	}
 	return why
+}
+
+// kept leaves the labels out that say which version is under test.
+func kept(labels map[string]string) map[string]string {
+	labels = maps.Clone(labels)
+	for _, name := range plan.SubjectLabels() {
+		delete(labels, name)
+	}
+	if len(labels) == 0 {
+		return nil // none are the same however they are not there
+	}
+	return labels
 }
 
 func orNone(s string) string {

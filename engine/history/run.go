@@ -141,6 +141,13 @@ func (r *Run) RerunOf(id string) {
 	r.record.RerunOf = id
 }
 
+// Subject notes what the system under test turned out to be; with the next checkpoint or at the end.
+func (r *Run) Subject(version, commit, branch string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.record.TargetVersion, r.record.Commit, r.record.Branch = version, commit, branch
+}
+
 // Finish writes the finished run and gives its folder up. Where a file cannot be written the others still are, and the error
 // says what is lost; of a file written at a checkpoint that version stays.
 func (r *Run) Finish(rep *report.Report, totals *measure.Totals, summary string) error {

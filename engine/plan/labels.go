@@ -35,3 +35,6 @@ func (p *Plan) AddLabels(labels map[string]string) error {
 	p.Labels = all
 	return nil
 }
+
+// SubjectLabels returns the labels of a plan that say what version, commit and branch of the target is under test.
+func SubjectLabels() []string { return []string{"version", "commit", "branch"} }

@@ -31,6 +31,11 @@ func (p *Plan) WatchedJobs() []string {
 	return jobs
 }
 
+// Builds returns PromQL for what servers say that they are made of: by convention the labels of a metric that is 1.
+func (p *Plan) Builds() string {
+	return selectJobs(`{__name__=~"(.+_)?build_info",$jobs}`, p.WatchedJobs())
+}
+
 // ScrapeConfigs returns the plan's scrape jobs as YAML for Prometheus, a list of scrape_configs, for the target as it is now;
 // nil if there is none.
 func (p *Plan) ScrapeConfigs() []byte {

@@ -89,6 +89,13 @@ func (c *Collector) Warn(text string) {
 	c.warnings = append(c.warnings, text)
 }
 
+// Subject says what the system under test turned out to be.
+func (c *Collector) Subject(version, commit, branch string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.meta.TargetVersion, c.meta.Commit, c.meta.Branch = version, commit, branch
+}
+
 // Servers says what was scraped, and warns of every target that did not always answer.
 func (c *Collector) Servers(list []Server) {
 	c.mu.Lock()

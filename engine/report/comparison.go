@@ -64,7 +64,11 @@ func WriteChanges(w io.Writer, all []compare.Change, width int, color bool) erro
 // WriteComparison writes a comparison for a terminal, with every row.
 func WriteComparison(w io.Writer, c *compare.Comparison, width int, color bool) error {
 	t := &text{w: w, width: min(max(width, minWidth), maxWidth), color: color}
-	t.line(t.paint(bold, cut(Clean("run "+c.Run), t.width)))
+	of := compare.VersionText(c.Version, c.Commit)
+	if of != "" {
+		of = " (" + of + ")"
+	}
+	t.line(t.paint(bold, cut(Clean("run "+c.Run+of), t.width)))
 	t.paragraph("", plain, "against "+c.Baseline)
 	t.line()
 	writeComparison(t, c, true)

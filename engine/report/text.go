@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"tidegauge/engine/compare"
 	"tidegauge/engine/stat"
 	"tidegauge/engine/verdict"
 )
@@ -110,7 +111,11 @@ func (r *Report) WriteText(w io.Writer, width int, color bool) error {
 func (r *Report) head(t *text) {
 	m := &r.Run
 	t.line(t.paint(bold, cut(Clean(fmt.Sprintf("%s / %s", m.Plan, m.Test)), t.width)), t.paint(dim, "  run "+Clean(m.ID)))
-	t.paragraph("", plain, fmt.Sprintf("%s, %s, %s: %s", m.Target, r.Start.Format("2006-01-02 15:04:05 MST"), duration(r.Seconds), m.Shape.Text))
+	target := m.Target
+	if of := compare.VersionText(m.TargetVersion, m.Commit); of != "" {
+		target += " (" + of + ")"
+	}
+	t.paragraph("", plain, fmt.Sprintf("%s, %s, %s: %s", target, r.Start.Format("2006-01-02 15:04:05 MST"), duration(r.Seconds), m.Shape.Text))
 	t.line()
 	switch {
 	case r.Verdict != nil:

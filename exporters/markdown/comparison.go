@@ -13,7 +13,11 @@ import (
 // WriteComparison writes a comparison.
 func WriteComparison(w io.Writer, c *compare.Comparison) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### %s tidegauge: %s\n\n%s.\n\nRun %s against %s.\n", signOf(c.Verdict), c.Verdict, escape(capital(c.Summary)), code(c.Run), escape(c.Baseline))
+	of := compare.VersionText(c.Version, c.Commit)
+	if of != "" {
+		of = " (" + escape(of) + ")"
+	}
+	fmt.Fprintf(&b, "### %s tidegauge: %s\n\n%s.\n\nRun %s%s against %s.\n", signOf(c.Verdict), c.Verdict, escape(capital(c.Summary)), code(c.Run), of, escape(c.Baseline))
 	comparisonTable(&b, c)
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("write comparison of run %s: %w", c.Run, err)
