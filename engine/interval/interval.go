@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"tidegauge/engine/hist"
@@ -177,7 +178,7 @@ func (r *Recorder) AppendBinary(b []byte) ([]byte, error) {
 		if err != nil {
 			return b, err
 		}
-		done = append(done[:len(done):len(done)], last)
+		done = append(slices.Clip(done), last)
 	}
 	for i := range done {
 		w.interval(&done[i])

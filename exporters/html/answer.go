@@ -170,9 +170,13 @@ func chart(r *report.Report, c *answer.Chart, n int) *panel {
 			}
 			points = append(points, point{x, y})
 		}
-		p.line(classes[i%len(classes)], report.Clean(l.Name), points)
-		if len(points) <= 40 && !overLoad {
-			p.dots(classes[i%len(classes)], points)
+		class := classes[i%len(classes)]
+		if known := map[string]string{"p50": "q1", "p95": "q2", "p99": "q3", "line": "fit"}[l.Name]; known != "" {
+			class = known
+		}
+		p.line(class, report.Clean(l.Name), points)
+		if len(points) <= 40 && !overLoad && class != "fit" {
+			p.dots(class, points)
 		}
 	}
 	p.Summary = fmt.Sprintf("Line chart: %s. The values lie between %s and %s.", report.Clean(c.Title), amount(least(all), c.Unit), amount(greatest(all), c.Unit))

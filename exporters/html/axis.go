@@ -19,6 +19,7 @@ type tick struct {
 // axis maps values to 0..1.
 type axis struct {
 	low, high float64
+	step      float64 // between ticks, of one that is not logarithmic
 	log       bool
 	unit      string
 }
@@ -34,6 +35,9 @@ func (a *axis) at(v float64) float64 {
 	}
 	return min(max((v-low)/(high-low), 0), 1)
 }
+
+// maxTicks bounds what an axis names, whatever a damaged report says.
+const maxTicks = 40
 
 // wide is how much greater than the least the greatest value has to be for a logarithmic axis.
 const wide = 30
@@ -57,10 +61,10 @@ func valueAxis(values []float64, unit string, logarithmic bool) axis {
 		}
 	}
 	if unit == "ratio" && high > 0.5 && high <= 1 {
-		return axis{high: 1, unit: unit}
+		return axis{high: 1, step: 0.25, unit: unit}
 	}
 	step := linearStep(high, unit, 4)
-	return axis{high: math.Ceil(high/step*1.02) * step, unit: unit}
+	return axis{high: math.Ceil(high/step*1.02) * step, step: step, unit: unit}
 }
 
 func magnitude(v float64) float64 { return math.Pow(10, math.Floor(math.Log10(v))) }
@@ -104,14 +108,14 @@ func (a *axis) ticks() []tick {
 		all = append(all, tick{At: percent(1 - a.at(v)), Label: amount(v, a.unit), Minor: minor})
 	}
 	if !a.log {
-		step := linearStep(a.high, a.unit, 4)
-		for k := 0; float64(k)*step <= a.high*1.0001; k++ {
-			add(float64(k)*step, k%2 == 1)
+		first := math.Ceil(a.low / a.step)
+		for k := 0; k < maxTicks && (first+float64(k))*a.step <= a.high*1.0001; k++ {
+			add((first+float64(k))*a.step, k%2 == 1)
 		}
 		return all
 	}
 	decades := math.Log10(a.high / a.low)
-	for m := magnitude(a.low); m <= a.high*1.0001; m *= 10 {
+	for m := magnitude(a.low); m <= a.high*1.0001 && len(all) < maxTicks; m *= 10 {
 		for _, k := range []float64{1, 2, 5} {
 			if k*m < a.low*0.999 || k*m > a.high*1.001 || k != 1 && decades > 2.4 {
 				continue
@@ -148,8 +152,11 @@ func loadAxis(values []float64, unit string) axis {
 	if low > 0 && high > wide*low {
 		return axis{low: floor125(low), high: ceil125(high), log: true, unit: unit}
 	}
-	step := linearStep(max(high, 1), unit, 5)
-	return axis{high: math.Ceil(max(high, 1)/step*1.02) * step, unit: unit}
+	if !(high > 0) {
+		low, high = 0, 1
+	}
+	step := linearStep(max(high-max(low, 0), high/10), unit, 6)
+	return axis{low: math.Floor(low/step) * step, high: math.Ceil(high/step) * step, step: step, unit: unit}
 }
 
 // across returns the values that a horizontal axis names, as percent from its left.

@@ -81,7 +81,7 @@ func heatMap(columns []column, seconds float64) *panel {
 			p.Cells = append(p.Cells, heatLevel{i + 1, paths[i].String()})
 		}
 	}
-	p.Note = fmt.Sprintf("all requests, response time; the darkest cell has %s of them a second; logarithmic", verdict.Format(most, ""))
+	p.Note = fmt.Sprintf("all requests, response time; the strongest colour is %s in a cell; logarithmic", verdict.Format(most, "1/s"))
 	p.Summary = fmt.Sprintf("Heat map of response times: from %s to %s over %s.", verdict.Format(all.Min(), "s"), verdict.Format(all.Max(), "s"), clock(seconds))
 	p.finish()
 	return p

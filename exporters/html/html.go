@@ -73,6 +73,7 @@ type document struct {
 	Failures   *failuresView
 	Servers    *serversView
 	Comparison *comparisonView
+	Changes    []reason
 	Generator  []pair
 	Books      []pair
 	Outlets    []outletView
@@ -119,6 +120,7 @@ func view(run *Run) (*document, error) {
 	d.Failures = failuresOf(r)
 	d.Servers = serversOf(r)
 	d.Comparison = comparisonOf(r)
+	d.Changes = changesOf(r)
 	d.about(r)
 	d.Source = source(run.Plan)
 	d.contents()
@@ -138,6 +140,7 @@ func (d *document) contents() {
 	}
 	add(d.Time != nil, "time", "Over time")
 	add(d.Comparison != nil, "comparison", "Baseline")
+	add(len(d.Changes) > 0, "changes", "Changes")
 	add(d.Requests != nil, "requests", "Requests")
 	add(d.Failures != nil, "failures", "Failures")
 	add(d.Servers != nil, "servers", "Servers")

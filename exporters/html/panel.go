@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // panel is one picture. What is drawn lies in a box of 1000 by 100 that is stretched to the width there is; words lie over it, so that they
@@ -122,9 +123,16 @@ func (p *panel) area(points []point) string {
 	return b.String()
 }
 
-// line adds a line and its name at its right end.
+// maxEnd is how long a name beside the picture can be; longer ones are above it.
+const maxEnd = 5
+
+// line adds a line and its name, at its right end if there is room.
 func (p *panel) line(class, name string, points []point) {
 	p.Lines = append(p.Lines, shape{p.path(points), class})
+	if utf8.RuneCountInString(name) > maxEnd {
+		p.Legend = append(p.Legend, legend{class, name})
+		return
+	}
 	for i := len(points) - 1; i >= 0 && name != ""; i-- {
 		if !math.IsNaN(points[i].y) {
 			p.Ends = append(p.Ends, label{At: percent(1 - p.y.at(points[i].y)), Text: name, Class: class})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"tidegauge/engine/report"
 	"tidegauge/engine/verdict"
@@ -24,7 +25,11 @@ type ruler struct {
 }
 
 // piece is a stretch of a ruler, in percent.
-type piece struct{ At, Width, Text, Class string }
+type piece struct {
+	At, Width, Text, Class string
+	Title                  string
+	Beside                 string // where its text begins that does not fit into it; empty: it does, or there is no room
+}
 
 // disturbance is a stretch in which something was broken on purpose.
 type disturbance struct {
@@ -80,7 +85,8 @@ func timeOf(r *report.Report, columns []column) *timeView {
 func rulers(r *report.Report, x *axis) []ruler {
 	at := func(from, to float64, text, class string) piece {
 		a, b := x.at(from), x.at(to)
-		return piece{percent(a), percent(max(b-a, 0.002)), report.Clean(text), class}
+		text = report.Clean(text)
+		return piece{At: percent(a), Width: percent(max(b-a, 0.002)), Text: text, Class: class, Title: text}
 	}
 	var all []ruler
 	phases := ruler{Name: "phase"}
@@ -118,8 +124,18 @@ func rulers(r *report.Report, x *axis) []ruler {
 		all = append(all, judged)
 	}
 	faults := ruler{Name: "faults"}
-	for _, d := range disturbances(r) {
-		faults.Pieces = append(faults.Pieces, at(d.from, d.to, d.text, "broken"))
+	broken := disturbances(r)
+	for i, d := range broken {
+		p := at(d.from, d.to, d.text, "broken")
+		need := 0.012 * float64(utf8.RuneCountInString(d.text)) // of the width, about
+		next := 1.0
+		if i+1 < len(broken) {
+			next = x.at(broken[i+1].from)
+		}
+		if end := x.at(d.to); end-x.at(d.from) < need && next-end > need {
+			p.Text, p.Beside = "", percent(end)
+		}
+		faults.Pieces = append(faults.Pieces, p)
 	}
 	if len(faults.Pieces) > 0 {
 		all = append(all, faults)

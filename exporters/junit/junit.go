@@ -121,13 +121,13 @@ func suiteOf(r *report.Report) suite {
 	}
 	var out strings.Builder
 	if r.Verdict != nil {
-		fmt.Fprintf(&out, "%s: %s\n", strings.ToUpper(string(r.Verdict.Outcome)), report.Clean(r.Verdict.Summary))
+		fmt.Fprintf(&out, "%s: %s\n", strings.ToUpper(string(r.Verdict.Outcome)), short(r.Verdict.Summary, maxText))
 		for _, w := range r.Verdict.Warnings {
-			fmt.Fprintf(&out, "warning: %s\n", report.Clean(w))
+			fmt.Fprintf(&out, "warning: %s\n", short(w, maxText))
 		}
 	}
 	for _, w := range r.Warnings {
-		fmt.Fprintf(&out, "warning: %s\n", report.Clean(w))
+		fmt.Fprintf(&out, "warning: %s\n", short(w, maxText))
 	}
 	s.Out = out.String()
 	return s
@@ -150,7 +150,7 @@ func properties(r *report.Report) []property {
 	var all []property
 	add := func(name, value string) {
 		if value != "" {
-			all = append(all, property{report.Clean(name), short(value, maxText)})
+			all = append(all, property{short(name, maxName), short(value, maxText)})
 		}
 	}
 	add("run", m.ID)
@@ -231,7 +231,7 @@ func (c *cases) verdict(r *report.Report) {
 // details says in lines what there is to say of a finding.
 func details(f *verdict.Finding) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", report.Clean(f.Message))
+	fmt.Fprintf(&b, "%s\n", short(f.Message, maxText))
 	if o := f.Objective; o != nil {
 		if o.Value != nil {
 			fmt.Fprintf(&b, "value: %s\n", verdict.Format(*o.Value, o.Unit))
@@ -246,7 +246,7 @@ func details(f *verdict.Finding) string {
 		}
 	}
 	for _, w := range f.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", report.Clean(w))
+		fmt.Fprintf(&b, "warning: %s\n", short(w, maxText))
 	}
 	return b.String()
 }
@@ -256,17 +256,17 @@ func details(f *verdict.Finding) string {
 func (c *cases) answer(a *answer.Answer) {
 	one := c.add(a.Question)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", report.Clean(a.Text))
+	fmt.Fprintf(&b, "%s\n", short(a.Text, maxText))
 	for i := range a.Figures {
 		f := &a.Figures[i]
 		title := f.Title
 		if f.Subject != "" {
 			title += " of " + f.Subject
 		}
-		fmt.Fprintf(&b, "%s: %s %s\n", report.Clean(title), report.FigureValue(f), report.FigureInterval(f))
+		fmt.Fprintf(&b, "%s: %s %s\n", short(title, maxText), report.FigureValue(f), report.FigureInterval(f))
 	}
 	for _, w := range a.Warnings {
-		fmt.Fprintf(&b, "warning: %s\n", report.Clean(w))
+		fmt.Fprintf(&b, "warning: %s\n", short(w, maxText))
 	}
 	one.Out = b.String()
 }
@@ -274,10 +274,10 @@ func (c *cases) answer(a *answer.Answer) {
 func (c *cases) comparison(x *compare.Comparison) {
 	one := c.add("against the baseline")
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s against %s: %s\n", x.Verdict, report.Clean(x.Baseline), report.Clean(x.Summary))
+	fmt.Fprintf(&b, "%s against %s: %s\n", x.Verdict, short(x.Baseline, maxText), short(x.Summary, maxText))
 	for i := range x.Rows {
 		if r := &x.Rows[i]; r.Telling() && r.Change != nil {
-			fmt.Fprintf(&b, "%s: %s, %s\n", report.Clean(r.Name()), compare.Percent(r.Change), r.Verdict)
+			fmt.Fprintf(&b, "%s: %s, %s\n", short(r.Name(), maxText), compare.Percent(r.Change), r.Verdict)
 		}
 	}
 	if x.Verdict == stat.Regression && x.Confirmed { // what ends `tidegauge run` with an exit code of its own

@@ -23,7 +23,9 @@ const (
 	maxRequests = 50
 	maxFailures = 15
 	maxWarnings = 20
+	maxChanges  = 10
 	maxText     = 300
+	maxCode     = 100 // names and examples, of which there are many
 )
 
 // Write writes the verdict of a run.
@@ -38,6 +40,7 @@ func Write(w io.Writer, r *report.Report) error {
 		fmt.Fprintf(&b, "\n#### Against the baseline\n\n%s **%s**: %s (%s)\n", signOf(r.Comparison.Verdict), r.Comparison.Verdict, escape(r.Comparison.Summary), escape(r.Comparison.Baseline))
 		comparisonTable(&b, r.Comparison)
 	}
+	changes(&b, r)
 	requests(&b, r)
 	failures(&b, r)
 	about(&b, r)
@@ -66,7 +69,7 @@ func head(b *strings.Builder, r *report.Report) {
 	if v := r.Verdict; v != nil {
 		outcome, summary = mark(v.Outcome), v.Summary
 	}
-	fmt.Fprintf(b, "### %s: %s\n\n%s.\n", outcome, escape(m.Plan+" / "+m.Test), escape(capital(summary)))
+	fmt.Fprintf(b, "### %s: %s\n\n%s.\n", outcome, escape(m.Plan+" / "+m.Test), escape(strings.TrimSuffix(capital(summary), ".")))
 	if r.Verdict != nil {
 		for i := range r.Verdict.Findings {
 			f := &r.Verdict.Findings[i]
@@ -140,6 +143,21 @@ func writeAnswer(b *strings.Builder, a *answer.Answer) {
 	warnings(b, a.Warnings)
 }
 
+func changes(b *strings.Builder, r *report.Report) {
+	if len(r.Changes) == 0 {
+		return
+	}
+	b.WriteString("\n#### Changes over the history that have lasted\n\n")
+	for i := range r.Changes[:min(maxChanges, len(r.Changes))] {
+		c := &r.Changes[i]
+		sign := "🎉"
+		if c.Worse {
+			sign = "❌"
+		}
+		fmt.Fprintf(b, "* %s %s: %s before, %s since\n", sign, escape(c.Text()), verdict.Format(c.Before, c.Unit), verdict.Format(c.After, c.Unit))
+	}
+}
+
 func requests(b *strings.Builder, r *report.Report) {
 	if len(r.Requests) == 0 {
 		return
@@ -159,7 +177,7 @@ func requests(b *strings.Builder, r *report.Report) {
 	}
 	for i := range r.Requests[:min(maxRequests, len(r.Requests))] {
 		q := &r.Requests[i]
-		row(escape(q.Class), code(report.RequestName(q.Method, q.Name)), q)
+		row(code(q.Class), code(report.RequestName(q.Method, q.Name)), q)
 	}
 	row("", "**all**", &r.Total)
 	if n := len(r.Requests) - maxRequests; n > 0 {
@@ -238,7 +256,7 @@ func shut(b *strings.Builder) { b.WriteString("\n</details>\n") }
 // escape keeps text of the plan or the target from being Markdown or HTML.
 func escape(s string) string {
 	var b strings.Builder
-	for _, r := range cut(s) {
+	for _, r := range cut(s, maxText) {
 		switch {
 		case r == '&':
 			b.WriteString("&amp;") // no entity
@@ -256,7 +274,7 @@ func escape(s string) string {
 
 // code writes text as code, in which nothing means anything. A bar would end a table's cell even there.
 func code(s string) string {
-	s = strings.NewReplacer("`", "ˋ", "|", "\\|").Replace(cut(s))
+	s = strings.NewReplacer("`", "ˋ", "|", "\\|").Replace(cut(s, maxCode))
 	if s == "" {
 		return ""
 	}
@@ -264,16 +282,16 @@ func code(s string) string {
 }
 
 // cut makes one clean line of bounded length.
-func cut(s string) string {
+func cut(s string, most int) string {
 	s = report.Clean(s)
-	if utf8.RuneCountInString(s) > maxText {
-		return string([]rune(s)[:maxText-1]) + "…"
+	if utf8.RuneCountInString(s) > most {
+		return string([]rune(s)[:most-1]) + "…"
 	}
 	return s
 }
 
 func capital(s string) string {
-	if s == "" || s[0] >= utf8.RuneSelf {
+	if s == "" || s[0] >= utf8.RuneSelf || len(s) > 1 && s[0] == 'p' && s[1] >= '0' && s[1] <= '9' { // p95
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
