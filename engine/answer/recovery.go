@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"tidegauge/engine/catalog"
@@ -31,9 +32,9 @@ func Recovery(d Disturbed) (*Answer, []Stretch) {
 	a.conclude(episodes)
 	for i := range episodes {
 		x := &episodes[i]
-		a.warn(x.spike.Warnings...)
+		a.warn(x.about(x.spike.Warnings, len(episodes))...)
 		if x.outcome != unknown {
-			a.warn(x.breaker.Warnings...)
+			a.warn(x.about(x.breaker.Warnings, len(episodes))...)
 			a.warn(r.partialWarnings(x)...)
 			a.warn(r.stormWarning(x)...)
 		}
@@ -51,6 +52,21 @@ func (a *Answer) warn(all ...string) {
 			a.Warnings = append(a.Warnings, w)
 		}
 	}
+}
+
+// about says which of several episodes warnings are of; the baseline is that of all.
+func (x *episode) about(warnings []string, of int) []string {
+	if of < 2 {
+		return warnings
+	}
+	var all []string
+	for _, w := range warnings {
+		if !strings.Contains(w, "baseline") {
+			w = x.Subject + ": " + w
+		}
+		all = append(all, w)
+	}
+	return all
 }
 
 // conclude sets the standing: the worst of the episodes.

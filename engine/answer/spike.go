@@ -48,9 +48,14 @@ func (r *run) surgeClause(x *episode) string {
 	}
 	s := &x.spike
 	text := fmt.Sprintf("From %.4g to %.4g requests a second, p99 rose to %s", s.Band.Rate/r.width.Seconds(), r.peakRate(x), precisely(s.PeakTail))
-	if lost := s.Failed + s.Unsent; lost > 0 {
-		text += fmt.Sprintf(", %.0f requests failed and %.0f were not sent", s.Failed, s.Unsent)
-	} else {
+	switch {
+	case s.Failed > 0 && s.Unsent > 0:
+		text += fmt.Sprintf(", %s requests failed and %s were not sent", amount(s.Failed, "1"), amount(s.Unsent, "1"))
+	case s.Failed > 0:
+		text += fmt.Sprintf(", %s requests failed", amount(s.Failed, "1"))
+	case s.Unsent > 0:
+		text += fmt.Sprintf(", %s requests were not sent", amount(s.Unsent, "1"))
+	default:
 		text += ", no request was lost"
 	}
 	switch x.outcome {
@@ -97,6 +102,9 @@ func (r *run) spikeFigures(x *episode) []Figure {
 	after := Figure{Title: "p95 after, of before", Metric: catalog.Hysteresis, Value: number(s.Hysteresis), Unit: "ratio"}
 	if after.Value == nil {
 		after.Text = "what came after it was back is too short"
+		if x.outcome == metastable || x.outcome == lost {
+			after.Text = "it did not come back, and too few requests were good"
+		}
 	}
 	all = append(all, after)
 	if r.Replicas != nil {
