@@ -172,6 +172,9 @@ func (r *run) episode(e Event, last int) episode {
 	s := &x.spike
 	x.total = r.Timeline.Between(e.From.Truncate(r.width), time.Duration(last)*r.width)
 	x.outcome = x.outcomeOf(r)
+	if x.outcome == unaffected {
+		s.Recovered = stat.Elapsed{} // however short it was watched
+	}
 	end := min(e.To, time.Duration(last)*r.width)
 	if s.Known && !s.Recovered.Censored {
 		end = min(e.To+s.Recovered.After, time.Duration(last)*r.width)
@@ -207,7 +210,7 @@ func (x *episode) outcomeOf(r *run) outcome {
 		return unknown
 	case s.Stuck:
 		return metastable
-	case !s.Recovered.Censored && !s.Affected:
+	case !s.Affected && (!s.Recovered.Censored || s.TimeAvailability == 1):
 		return unaffected
 	case !s.Recovered.Censored:
 		return recovered

@@ -76,11 +76,13 @@ func (r *run) clause(x *episode) string {
 		return fmt.Sprintf("%s did not show.", name)
 	}
 	text := name + " showed at once"
-	if s.Detected.After >= r.width {
+	switch {
+	case !s.Affected:
+		text = name + " showed for moments only"
+	case s.Detected.After >= x.To-x.From:
+		text = fmt.Sprintf("%s showed %s after it had ended", name, precisely((s.Detected.After - (x.To - x.From)).Seconds()))
+	case s.Detected.After >= r.width:
 		text = fmt.Sprintf("%s showed after %s", name, precisely(s.Detected.After.Seconds()))
-	}
-	if !s.Affected {
-		text = name + " showed only after it had ended"
 	}
 	switch {
 	case len(x.breaker.Trips) > 0:
