@@ -3,6 +3,11 @@
 // An iteration is a trace, and its requests are spans of it. Whether it is sampled is decided when it begins, for a fixed
 // share of the iterations; the target learns it from the field traceparent (https://www.w3.org/TR/trace-context/). What is
 // exported is every request of a sampled iteration, and of the others those that failed or were slow.
+//
+// What it costs is a string in each request, its header's, and the spans: go test -run '^$' -bench Trace -benchtime 10000x -count 100
+// ./engine/user makes iterations of one request over a protocol that does nothing. The fastest of a hundred, on 2 processors
+// (AMD EPYC) that had much else to do, took 0.25 µs without tracing, 0.34 µs (1.3 times that) with 1% sampled, and
+// 0.47 µs (1.9 times) with all of them.
 package trace
 
 import (

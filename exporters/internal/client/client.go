@@ -252,7 +252,9 @@ func Short(text string) string {
 // 408, 429 and 5xx come with time. 401, 403, 404, 405, 415 and redirects are about the address and the token, not about the
 // samples: those wait until it is put right. Anything else is a refusal of these samples, 413 of so many at once.
 func Answer(status int, retryAfter, text string) *outlet.Error {
-	text = strings.TrimPrefix(Short(text), fmt.Sprintf("%d %s", status, http.StatusText(status))) // the title of a proxy's page
+	if text = Short(text); text == fmt.Sprintf("%d %s", status, http.StatusText(status)) { // the title of a proxy's page
+		text = ""
+	}
 	e := &outlet.Error{Reaction: outlet.Rejected, After: after(retryAfter)}
 	advice := ""
 	switch {
@@ -264,7 +266,8 @@ func Answer(status int, retryAfter, text string) *outlet.Error {
 		e.Reaction, advice = outlet.Refused, " (check the token or password)"
 	case status == http.StatusUnsupportedMediaType:
 		e.Reaction = outlet.Refused // what to do depends on the protocol
-	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status < 400:
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed, status < 400,
+		status == http.StatusBadRequest && strings.Contains(text, "unsupported path requested"): // VictoriaMetrics
 		e.Reaction, advice = outlet.Refused, " (check the address and its options)"
 	}
 	e.Err = fmt.Errorf("the server answers %d %s: %s%s", status, http.StatusText(status), text, advice)
