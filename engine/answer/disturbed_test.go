@@ -129,6 +129,12 @@ func TestRecoveryStandings(t *testing.T) {
 		"not back":   {target{length: 130 * s, does: broken(130*s, 5*time.Millisecond, protocol.Status)}, cut, Bad, CodeNotRecovered, 50, true, "50 s after the end it was not back"},
 		"metastable": {target{length: 260 * s, does: broken(260*s, 5*time.Millisecond, protocol.Status)}, cut, Bad, CodeMetastable, 180, true, "a metastable state"},
 		"too short":  {target{length: 100 * s, does: broken(85*s, 5*time.Millisecond, protocol.Status)}, cut, Undecided, CodeTooShort, 5, true, "only 20 s were measured after the end"},
+		"shows afterwards": {target{length: 150 * s, does: func(at time.Duration, i int) (time.Duration, protocol.Outcome) {
+			if between(at, 85*s, 90*s) {
+				return 5 * time.Millisecond, protocol.Status
+			}
+			return usual(i), protocol.OK
+		}}, cut, Good, "", 10, false, "Cut showed 5 s after it had ended"},
 		"slow, and the generator late": {target{length: 150 * s, does: broken(150*s, 300*time.Millisecond, protocol.OK),
 			late: func(at time.Duration) float64 {
 				if at >= 60*s {

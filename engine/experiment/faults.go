@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"sync"
 	"syscall"
@@ -175,6 +176,9 @@ func (e *experiment) unused(name string) string {
 			one = e.web[p.Name]
 		}
 		if p.Name == name && !one.Used() {
+			if _, port, _ := net.SplitHostPort(p.Listen); port == "0" {
+				return fmt.Sprintf("nothing has connected to the proxy; it listens on another port in every run: give it one in listen, and point the service under test there instead of at %s", p.Upstream)
+			}
 			return fmt.Sprintf("nothing has connected to the proxy; point the service under test at %s instead of %s", p.Listen, p.Upstream)
 		}
 	}
