@@ -51,6 +51,8 @@ func parseBaseURL(s string) (string, error) {
 		return "", fmt.Errorf("%s does not begin with http:// or https://", document.Quoted(s))
 	case u.Hostname() == "":
 		return "", fmt.Errorf("%s names no host", document.Quoted(s))
+	case strings.HasSuffix(u.Host, ":"):
+		return "", fmt.Errorf("%s has no port after the colon", document.Quoted(s))
 	case u.User != nil:
 		return "", fmt.Errorf("%s has a user in it (that is target.auth)", document.Quoted(u.Redacted()))
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
