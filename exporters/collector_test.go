@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,46 +43,61 @@ type collector struct {
 // newCollector starts a receiver of one protocol, grpc or http, and returns it with the address of an outlet.
 func newCollector(t *testing.T, name string, secure bool) (*collector, string) {
 	t.Helper()
-	address := freeAddress(t)
-	server := map[string]any{"endpoint": address}
-	spec := "otlp=" + name + "://" + address
-	if secure {
-		cert, key := certificate(t)
-		server["tls"] = map[string]any{"cert_file": cert, "key_file": key}
-		spec = "otlp=" + name + "s://" + address + "?ca=" + cert
+	for attempt := 0; ; attempt++ {
+		address := freeAddress(t)
+		server := map[string]any{"endpoint": address}
+		spec := "otlp=" + name + "://" + address
+		if secure {
+			cert, key := certificate(t)
+			server["tls"] = map[string]any{"cert_file": cert, "key_file": key}
+			spec = "otlp=" + name + "s://" + address + "?ca=" + cert
+		}
+		c := &collector{t: t, config: map[string]any{"protocols": map[string]any{name: server}}}
+		err := c.try()
+		if errors.Is(err, syscall.EADDRINUSE) && attempt < 10 { // somebody was quicker
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.stop)
+		return c, spec
 	}
-	c := &collector{t: t, config: map[string]any{"protocols": map[string]any{name: server}}}
-	c.start()
-	t.Cleanup(c.stop)
-	return c, spec
 }
 
 func (c *collector) start() {
+	if err := c.try(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *collector) try() error {
 	ctx := context.WithoutCancel(c.t.Context())
 	f := otlpreceiver.NewFactory()
 	config := f.CreateDefaultConfig()
 	if err := confmap.NewFromStringMap(c.config).Unmarshal(config); err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	settings := receivertest.NewNopSettings(f.Type())
 	metrics, err := f.CreateMetrics(ctx, settings, config, &c.metrics)
 	if err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	traces, err := f.CreateTraces(ctx, settings, config, &c.traces)
 	if err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	logs, err := f.CreateLogs(ctx, settings, config, &c.logs)
 	if err != nil {
-		c.t.Fatal(err)
+		return err
 	}
 	c.running = []component.Component{metrics, traces, logs}
 	for _, one := range c.running { // one server behind all of them
 		if err := one.Start(ctx, componenttest.NewNopHost()); err != nil {
-			c.t.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }
 
 func (c *collector) stop() {
