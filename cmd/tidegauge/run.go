@@ -166,6 +166,7 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 	if r != nil {
 		err = errors.Join(err, reports.reported(a, r, out))
 	}
+	a.Prune(context.WithoutCancel(ctx))
 	err = errors.Join(err, stop(ctx, a))
 	if failOnError && r != nil && err == nil && r.Total.Failures > 0 && judgedByErrorsAlone(r) {
 		return withCode(exitCode(f.exitCodeOnError), errSaid)

@@ -30,7 +30,7 @@ func newRuns(c *console) *cobra.Command {
 	}
 	s.registerConfig(cmd.PersistentFlags())
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "at most this many; 0 is all")
-	cmd.AddCommand(newRunsShow(c, &s))
+	cmd.AddCommand(newRunsShow(c, &s), newRunsRemove(c, &s), newRunsPrune(c, &s))
 	return cmd
 }
 
@@ -62,6 +62,74 @@ func newRunsShow(c *console, s *settings) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, "print the report as JSON")
+	return cmd
+}
+
+func newRunsRemove(c *console, s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove RUN...",
+		Short: "Delete runs for good; what is pinned has to be unpinned first",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, err := openHistory(c, s)
+			if err != nil {
+				return err
+			}
+			removed, err := h.Remove(cmd.Context(), args)
+			if removed != nil {
+				fmt.Fprintf(c.out, "removed %s\n", removed)
+			}
+			return withCode(exitStorage, err)
+		},
+	}
+}
+
+func newRunsPrune(c *console, s *settings) *cobra.Command {
+	var try bool
+	var count int
+	var age locustDuration
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Delete the oldest runs beyond what is to be kept, as is done after each run anyway",
+		Long: `Deletes the oldest runs beyond the bounds under retention.runs of the configuration (without one: 10,000 runs and 10 GiB), as tidegauge run
+does when it is over and the daemon from time to time.
+
+Kept in any case are runs that are pinned or part of a pinned baseline, accepted, rejected or annotated, the runs with which a change began,
+and those that the next run of a test would be compared with.`,
+		Example: "  tidegauge runs prune --dry-run\n  tidegauge runs prune --count 500 --time 90d",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if count < 0 || cmd.Flags().Changed("count") && count == 0 {
+				return withCode(exitUsage, fmt.Errorf("--count %d: expected how many runs to keep, 1 at least", count))
+			}
+			conf, err := s.load(c)
+			if err != nil {
+				return err
+			}
+			h, err := openHistory(c, s)
+			if err != nil {
+				return err
+			}
+			keep := runsOf(conf)
+			keep.Count, keep.Age = cmp.Or(count, keep.Count), cmp.Or(time.Duration(age), keep.Age)
+			pruned, err := h.Prune(cmd.Context(), keep, try)
+			if err != nil {
+				return withCode(exitStorage, err)
+			}
+			switch {
+			case len(pruned.Runs) == 0:
+				fmt.Fprintln(c.out, "nothing to remove")
+			case try:
+				fmt.Fprintf(c.out, "would remove %s\n", pruned)
+			default:
+				fmt.Fprintf(c.out, "removed %s\n", pruned)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&try, "dry-run", false, "only say what would be removed")
+	cmd.Flags().IntVar(&count, "count", 0, "keep at most this many (default: the configuration's)")
+	cmd.Flags().Var(&age, "time", "keep those of this long, as 90d (default: the configuration's)")
 	return cmd
 }
 

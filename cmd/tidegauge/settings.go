@@ -13,6 +13,7 @@ import (
 	"tidegauge/cmd/tidegauge/internal/app"
 	"tidegauge/cmd/tidegauge/internal/config"
 	"tidegauge/engine/document"
+	"tidegauge/engine/history"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
@@ -98,7 +99,7 @@ func (s *settings) appConfig(c *console) (app.Config, error) {
 		return app.Config{}, err
 	}
 	a := app.Config{
-		DataDir: conf.DataDir, Listen: conf.Listen, Retention: conf.Retention.Time, Size: conf.Retention.Size,
+		DataDir: conf.DataDir, Listen: conf.Listen, Retention: conf.Retention.Time, Size: conf.Retention.Size, Runs: runsOf(conf),
 		Scrape: conf.Scrape, Host: conf.Host, Outlets: conf.Outlets, Version: version(), AllowedHooks: s.allowHooks,
 	}
 	if s.daemon {
@@ -112,6 +113,14 @@ func (s *settings) appConfig(c *console) (app.Config, error) {
 		}
 	}
 	return a, s.out.add(c, &a)
+}
+
+// runsOf returns which runs are kept.
+func runsOf(conf *config.Config) history.Retention {
+	if conf.Retention.Runs == nil {
+		return history.DefaultRetention()
+	}
+	return *conf.Retention.Runs
 }
 
 // readConfig reads and checks a configuration.

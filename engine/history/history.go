@@ -12,7 +12,7 @@
 //	lock            held by the process of a run that is going on
 //
 // Beside runs, DIR/baselines.json has what people said of runs (Marks), and DIR/changes/KEY.json what changed in the course of the
-// runs that can be compared with one another (Course).
+// runs that can be compared with one another (Course). DIR/removed has runs that are about to be deleted (Prune).
 //
 // Each file is replaced whole or not at all, record.json last, so that whenever a process dies what it leaves can be read:
 // a run whose record says "running" and whose lock nobody holds was interrupted, and has its last checkpoint.

@@ -46,7 +46,7 @@ func (h *History) Load(name string) (*Stored, error) {
 
 // file reads one file of the folder; one that is not there is nil and no problem.
 func (s *Stored) file(name string) []byte {
-	b, err := os.ReadFile(filepath.Join(s.Dir, name))
+	b, err := os.ReadFile(s.located(name))
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
 			s.Problems = append(s.Problems, err.Error())
@@ -58,7 +58,7 @@ func (s *Stored) file(name string) []byte {
 
 // Totals reads the totals of the run at full resolution. Its classes, requests and checks are in the order of the report's.
 func (s *Stored) Totals() (*measure.Totals, error) {
-	b, err := os.ReadFile(filepath.Join(s.Dir, histogramsFile))
+	b, err := os.ReadFile(s.located(histogramsFile))
 	if err != nil {
 		return nil, fmt.Errorf("read histograms of run %s: %w", s.Record.ID, err)
 	}
@@ -71,7 +71,7 @@ func (s *Stored) Totals() (*measure.Totals, error) {
 
 // Intervals reads what the run measured interval by interval; nil if there is no such file, as of a run of an older version.
 func (s *Stored) Intervals() (*interval.Log, error) {
-	b, err := os.ReadFile(filepath.Join(s.Dir, intervalsFile))
+	b, err := os.ReadFile(s.located(intervalsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // none is an answer
 	}

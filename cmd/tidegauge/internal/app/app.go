@@ -35,6 +35,7 @@ type Config struct {
 	Listen    string        // address of the query API and /metrics; empty: none
 	Retention time.Duration // of the store; default the store's
 	Size      int64         // of the store, in bytes; 0: whatever it takes
+	Runs      history.Retention
 	Version   string
 	Logger    *slog.Logger // default: discard
 
@@ -236,6 +237,7 @@ func (a *App) Start() {
 	a.sending.Go(func() { a.sendErr = a.outlets.Run(ctx) })
 	if a.daemon != nil {
 		a.startDaemon()
+		a.sending.Go(func() { a.pruneRuns(ctx) })
 	}
 	if a.listener == nil {
 		return
@@ -246,6 +248,34 @@ func (a *App) Start() {
 			a.config.Logger.Error("serving queries failed", "error", err)
 		}
 	})
+}
+
+// pruneEvery is how often a daemon removes old runs.
+const pruneEvery = 15 * time.Minute
+
+// pruneRuns removes old runs from time to time, until ctx ends.
+func (a *App) pruneRuns(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		a.Prune(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Prune removes the oldest runs beyond what is to be kept, and says so. That it cannot is a warning.
+func (a *App) Prune(ctx context.Context) {
+	pruned, err := a.History.Prune(ctx, a.config.Runs, false)
+	if pruned != nil && len(pruned.Runs) > 0 {
+		a.config.Notify("removed " + pruned.String() + "; retention.runs of the configuration says how many are kept")
+	}
+	if err != nil && ctx.Err() == nil {
+		a.config.Notify("WARNING: " + err.Error())
+	}
 }
 
 // URL returns where queries are answered, or "" when nothing listens.

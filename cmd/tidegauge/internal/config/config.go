@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"tidegauge/engine/document"
+	"tidegauge/engine/history"
 	"tidegauge/engine/host"
 	"tidegauge/exporters"
 )
@@ -37,10 +38,11 @@ const (
 	LeastSize = 64 << 20
 )
 
-// Retention says how long series are kept.
+// Retention says how long series are kept, and which runs.
 type Retention struct {
 	Time time.Duration
-	Size int64 // bytes
+	Size int64              // bytes
+	Runs *history.Retention // nil: it says nothing of them
 }
 
 // Options are the circumstances a configuration is read in.
@@ -124,9 +126,31 @@ func (d *decoder) retention(n node) (r Retention) {
 			} else {
 				r.Size = v
 			}
-		}))
+		}),
+		document.Key("runs", func(n node) { r.Runs = d.runs(n) }))
 	return r
 }
+
+// runs reads which runs are kept. What it does not bound has no bound.
+func (d *decoder) runs(n node) *history.Retention {
+	var r history.Retention
+	d.Mapping(n, "the bounds of runs",
+		document.Key("count", document.Into(&r.Count, d.Whole(history.RollingRuns, mostRuns))),
+		document.Key("time", document.Into(&r.Age, d.Positive)),
+		document.Key("size", func(n node) {
+			if v, ok := d.Size(n); ok && v < leastRunBytes {
+				d.Wrong(n, "%s is too small, expected %dMiB at least", document.Quoted(n.Value), leastRunBytes>>20)
+			} else {
+				r.Size = v
+			}
+		}))
+	return &r
+}
+
+const (
+	mostRuns      = 1_000_000
+	leastRunBytes = 10 << 20 // a baseline has to fit
+)
 
 func (d *decoder) scrape(n node, listen string) document.Jobs {
 	o := document.JobOptions{Example: `{job_name: node, static_configs: [{targets: ["localhost:9100"]}]}`}
