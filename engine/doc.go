@@ -59,6 +59,7 @@
 //	8      engine/experiment            carries one test from start to verdict
 //	7      exporters/internal/client    HTTP clients for outlets, and what answers mean for samples
 //	7      exporters/internal/sample    runs for the tests of report formats
+//	8      exporters/announce           tells webhooks how runs ended
 //	8      exporters/grafana            what happens to runs, as annotations of Grafana's
 //	8      exporters/influxdb           series to InfluxDB 2                                                 influxdb-client-go
 //	8      exporters/html               the report of a run as one page that needs nothing else

@@ -33,6 +33,10 @@ func TestConfigurationREADME(t *testing.T) {
 	if !found {
 		t.Fatal("there is no section on the daemon")
 	}
+	outlets, announcements, found := strings.Cut(outlets, "## `announce`")
+	if !found {
+		t.Fatal("there is no section on announcements")
+	}
 	want := map[string]bool{}
 	add := func(prefix string, keys []string) {
 		for _, key := range keys {
@@ -53,6 +57,10 @@ func TestConfigurationREADME(t *testing.T) {
 		add("", keysOf(t, "outlets: {"+kind+": {unknown: 1}}", "outlets."+kind))
 	}
 	sameKeys(t, "outlets", slices.Collect(maps.Keys(tableKeys(outlets))), slices.Collect(maps.Keys(want)))
+
+	clear(want)
+	add("", keysOf(t, "announce: {unknown: 1}", "announce"))
+	sameKeys(t, "announce", slices.Collect(maps.Keys(tableKeys(announcements))), slices.Collect(maps.Keys(want)))
 
 	clear(want)
 	add("schedules.NAME.", keysOf(t, "schedules: {a: {unknown: 1}}", "schedules.a"))

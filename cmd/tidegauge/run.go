@@ -165,6 +165,7 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 	}
 	if r != nil {
 		err = errors.Join(err, reports.reported(a, r, out))
+		a.Announce(ctx, r)
 	}
 	a.Prune(context.WithoutCancel(ctx))
 	err = errors.Join(err, stop(ctx, a))

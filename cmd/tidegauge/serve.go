@@ -29,7 +29,7 @@ the hosts that the configuration names under limits may be loaded; without any, 
 a run that is going on gracefully.
 
 What the configuration names under scrape is scraped meanwhile; SIGHUP has that part of it read again, and plans,
-schedules, blackouts, limits and tokens. What an earlier
+schedules, blackouts, limits, tokens and announcements. What an earlier
 process could not send to the outlets is sent now, and so is what is scraped.`,
 		Example: "  tidegauge serve --data-dir tidegauge-data --listen 127.0.0.1:9777\n  tidegauge serve --config tidegauge.yaml",
 		Args:    cobra.NoArgs,
@@ -75,6 +75,9 @@ func (s *settings) reload(ctx context.Context, c *console, a *app.App, before *a
 	}
 	if err == nil {
 		err = a.Reconfigure(after.Daemon)
+	}
+	if err == nil {
+		a.SetAnnounce(after.Announce)
 	}
 	if err != nil {
 		fmt.Fprintf(c.err, "%v\ntidegauge: the configuration was not taken over; everything goes on as before\n", err)

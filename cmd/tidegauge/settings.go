@@ -100,7 +100,7 @@ func (s *settings) appConfig(c *console) (app.Config, error) {
 	}
 	a := app.Config{
 		DataDir: conf.DataDir, Listen: conf.Listen, Retention: conf.Retention.Time, Size: conf.Retention.Size, Runs: runsOf(conf),
-		Scrape: conf.Scrape, Host: conf.Host, Outlets: conf.Outlets, Version: version(), AllowedHooks: s.allowHooks,
+		Scrape: conf.Scrape, Host: conf.Host, Outlets: conf.Outlets, Announce: conf.Announce, Version: version(), AllowedHooks: s.allowHooks,
 	}
 	if s.daemon {
 		if err := conf.Daemon.Beyond(conf.Listen); err != nil {

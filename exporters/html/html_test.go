@@ -88,7 +88,7 @@ func TestAPageNeedsNothingElse(t *testing.T) {
 	known := strings.Fields("html head meta title style body a header div span b h1 p main ul li dl dt dd nav section h2 h3 table caption thead tbody tr th td code i em svg path rect g desc figure figcaption details summary pre footer")
 	for _, kind := range kinds {
 		for _, name := range []string{"", sample.Hostile} {
-			text := written(t, Run{Report: sample.Run(kind, name), Intervals: intervals(t, 120, 2, 20, name), Plan: []byte("name: payments\n" + name)})
+			text := written(t, Run{Report: sample.Run(kind, name), Intervals: intervals(t, 60, 2, 20, name), Plan: []byte("name: payments\n" + name)})
 			p := parsed(t, text)
 			for _, n := range p.elements {
 				if !slices.Contains(known, n.Data) {
@@ -194,7 +194,7 @@ func TestAPageOfALongRunIsSmall(t *testing.T) {
 		r.Resources = append(r.Resources, r.Resources[2])
 		r.Resources[len(r.Resources)-1].Name += strings.Repeat("x", len(r.Resources))
 	}
-	text := written(t, Run{Report: r, Intervals: intervals(t, 1000, 150, 3, ""), Plan: bytes.Repeat([]byte("a: plan\n"), 1000)})
+	text := written(t, Run{Report: r, Intervals: intervals(t, 260, 20, 20, ""), Plan: bytes.Repeat([]byte("a: plan\n"), 1000)})
 	if len(text) > 1<<20 {
 		t.Errorf("it has %d bytes", len(text))
 	}

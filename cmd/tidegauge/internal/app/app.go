@@ -27,6 +27,7 @@ import (
 	"tidegauge/engine/store"
 	"tidegauge/engine/telemetry"
 	"tidegauge/exporters"
+	"tidegauge/exporters/announce"
 )
 
 // Config says where things are.
@@ -45,6 +46,8 @@ type Config struct {
 	Host        *host.Options               // what is read of this machine always, by default every 15 s; nil: nothing
 	Getenv      func(string) (string, bool) // for the outlets' tokens; default os.LookupEnv
 	Notify      func(text string)           // told what people should know of outlets and faults; default: nobody
+
+	Announce []announce.Hook // told how runs ended; see App.Announce
 
 	Daemon *Daemon // nil: the process runs what it was started for, and answers queries
 
@@ -82,6 +85,8 @@ type App struct {
 	daemon  *daemon // nil: it is none
 	working sync.WaitGroup
 
+	hooks atomic.Pointer[[]announce.Hook]
+
 	scraper   *scrape.Scraper
 	jobs      atomic.Pointer[document.Jobs] // of scraper
 	scraping  sync.WaitGroup
@@ -109,6 +114,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 		return nil, err
 	}
 	a := &App{config: c, store: s}
+	a.SetAnnounce(c.Announce)
 	a.History, err = history.Open(c.DataDir)
 	if err == nil && c.Listen != "" {
 		a.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)

@@ -51,7 +51,7 @@ func (a *App) openDaemon(c *Daemon) error {
 		return err
 	}
 	d.queue = queue.New(queue.Options{
-		Run: a.Lab.Run, Plans: d.plans, Firing: a.firing, Settings: c.Settings, Logger: a.config.Logger,
+		Run: a.runAnnounced, Plans: d.plans, Firing: a.firing, Settings: c.Settings, Logger: a.config.Logger,
 		StateFile: filepath.Join(a.config.DataDir, "schedule.json"),
 	})
 	d.api = api.New(api.Options{

@@ -18,6 +18,7 @@ import (
 	"tidegauge/engine/history"
 	"tidegauge/engine/host"
 	"tidegauge/exporters"
+	"tidegauge/exporters/announce"
 )
 
 // Config is what a configuration says; what it does not say is zero.
@@ -29,6 +30,7 @@ type Config struct {
 	Outlets   []exporters.Spec
 	Scrape    document.Jobs // always
 	Host      *host.Options // what is read of this machine, always; nil: nothing
+	Announce  []announce.Hook
 	Daemon    Daemon
 }
 
@@ -85,6 +87,7 @@ func (d *decoder) config(n node, c *Config) {
 		document.Key("outlets", func(n node) { c.Outlets = d.outlets(n, d.listensOn(c)) }),
 		document.Key("scrape", func(n node) { c.Scrape = d.scrape(n, d.listensOn(c)) }),
 		document.Key("host", func(n node) { c.Host = d.Host(n) }),
+		document.Key("announce", func(n node) { c.Announce = d.announcements(n) }),
 	}, d.daemonFields(&c.Daemon)...)...)
 }
 
@@ -194,7 +197,7 @@ func Is(file string, text []byte) bool {
 	keys := document.TopKeys(text)
 	for _, key := range keys {
 		switch key {
-		case "data_dir", "listen", "retention", "plans", "schedules", "blackouts", "limits", "access":
+		case "data_dir", "listen", "retention", "announce", "plans", "schedules", "blackouts", "limits", "access":
 			ours++
 		case "target", "classes", "tests", "objectives", "data", "name", "seed":
 			plans++

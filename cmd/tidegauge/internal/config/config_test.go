@@ -81,6 +81,9 @@ func dump(c *Config) string {
 	for _, s := range c.Outlets {
 		fmt.Fprintf(&b, "outlet %s at %s\n  %s\n  name %q token %q required %t\n", s.Kind, s.From, s.Address, s.Name, s.Token, s.Required)
 	}
+	for _, h := range c.Announce {
+		fmt.Fprintf(&b, "announce %+v\n", h)
+	}
 	if c.Host != nil {
 		fmt.Fprintf(&b, "host every %v: jobs %q, processes %+v\n", c.Host.Interval, c.Host.Jobs(), c.Host.Processes)
 	}
