@@ -40,6 +40,7 @@ type Options struct {
 	Plans   *queue.Plans
 	History *history.History
 	Outlets func() []outlet.Books
+	Formats []Format              // in which reports are to be had beside JSON
 	Targets func() []scrape.State // of what is scraped always
 	Version string
 	Guard   *Guard
@@ -93,6 +94,9 @@ func New(o Options) http.Handler {
 	handle("GET /tidegauge/v1/runs", Read, a.runs)
 	handle("GET /tidegauge/v1/runs/{run}", Read, a.run)
 	handle("GET /tidegauge/v1/runs/{run}/report", Read, a.report)
+	for i := range o.Formats {
+		handle("GET /tidegauge/v1/runs/{run}/report"+o.Formats[i].Extension, Read, a.formatted(&o.Formats[i]))
+	}
 	handle("GET /tidegauge/v1/runs/{run}/summary", Read, a.summary)
 	handle("GET /tidegauge/v1/outlets", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Outlets()) })
 	handle("GET /tidegauge/v1/targets", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Targets()) })

@@ -104,7 +104,7 @@ func newDaemon(t *testing.T) *daemon {
 	s := httptest.NewServer(d.guard.Protect(New(Options{
 		Queue: q, Plans: p, History: h, Outlets: func() []outlet.Books { return nil }, Targets: func() []scrape.State {
 			return []scrape.State{{Job: "node", Instance: "a:9100", Since: time.Now(), LastError: "refused"}}
-		}, Version: "test", Guard: d.guard, Audit: audit, Ending: ending,
+		}, Formats: formatOptions(), Version: "test", Guard: d.guard, Audit: audit, Ending: ending,
 	})))
 	d.url = s.URL
 	ctx, cancel := context.WithCancel(context.Background())
@@ -195,6 +195,24 @@ func (d *daemon) ask(operation, method, path, body string, status int) map[strin
 	return object
 }
 
+// formats are those of the description, by extension.
+func formats() map[string]struct{ operation, media string } {
+	return map[string]struct{ operation, media string }{
+		"html": {"getReportHTML", "text/html"}, "md": {"getReportMarkdown", "text/markdown"}, "xml": {"getReportJUnit", "application/xml"}, "jsonl": {"getReportLines", "application/jsonl"},
+	}
+}
+
+func formatOptions() []Format {
+	var all []Format
+	for extension, f := range formats() {
+		all = append(all, Format{"." + extension, f.media, func(w io.Writer, s *history.Stored) error {
+			_, err := io.WriteString(w, s.Report.Run.ID)
+			return err
+		}})
+	}
+	return all
+}
+
 const base = "/tidegauge/v1"
 
 // Every operation of the description answers as it says, and so does what goes wrong with it.
@@ -271,6 +289,10 @@ func TestEveryOperation(t *testing.T) {
 	}
 	d.ask("getRun", "GET", base+"/runs/latest", "", 200)
 	d.ask("getReport", "GET", base+"/runs/"+run+"/report", "", 200)
+	for extension, f := range formats() {
+		d.ask(f.operation, "GET", base+"/runs/"+run+"/report."+extension, "", 200)
+		d.ask(f.operation, "GET", base+"/runs/20260101-000000-load-aaaa/report."+extension, "", 404)
+	}
 	d.ask("getSummary", "GET", base+"/runs/"+run+"/summary", "", 200)
 	for _, bad := range []string{"..", "..%2f..%2fetc%2fpasswd", "%00", "20260101-000000-load-aaaa"} {
 		d.ask("getReport", "GET", base+"/runs/"+strings.ReplaceAll(bad, "..", "%2e%2e")+"/report", "", 404)

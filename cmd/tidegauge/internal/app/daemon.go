@@ -4,15 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"time"
 
 	"tidegauge/engine/api"
+	"tidegauge/engine/history"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/queue"
 	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
+	"tidegauge/exporters"
 )
 
 // Daemon is what a process needs that runs tests by itself and for others.
@@ -55,6 +58,7 @@ func (a *App) openDaemon(c *Daemon) error {
 		StateFile: filepath.Join(a.config.DataDir, "schedule.json"),
 	})
 	d.api = api.New(api.Options{
+		Formats: reportFormats(),
 		Queue: d.queue, Plans: d.plans, History: a.History, Outlets: a.Outlets, Targets: a.scraper.States, Version: a.config.Version, Guard: d.guard, Audit: d.audit, Logger: a.config.Logger,
 		Ending: d.ending,
 	})
@@ -124,4 +128,22 @@ func (a *App) Reconfigure(c *Daemon) error {
 		return fmt.Errorf("taking over the configuration: %w", err)
 	}
 	return nil
+}
+
+// reportFormats are those that the API has beside JSON.
+func reportFormats() []api.Format {
+	var all []api.Format
+	for _, f := range exporters.Formats() {
+		if f.Name == "json" {
+			continue
+		}
+		all = append(all, api.Format{Extension: f.Extension, MediaType: f.MediaType, Write: func(w io.Writer, s *history.Stored) error {
+			run, err := exporters.RunOf(s)
+			if err != nil {
+				return err
+			}
+			return f.Write(w, run)
+		}})
+	}
+	return all
 }
