@@ -52,6 +52,7 @@
 //	4      engine/answer                answers the question that a test's type asks
 //	4      engine/user                  what a user does: pick a task, run steps, check, extract, wait
 //	4      engine/compare               says whether a run is worse than those before it
+//	5      engine/alert                 evaluates rules over the store, and tells of what fires               prometheus, client_golang
 //	5      engine/run                   makes the load of one test on this machine
 //	5      engine/verdict               decides whether a run passed, and says why
 //	6      engine/report                what a finished run says, one value for all formats

@@ -83,6 +83,9 @@ const (
 	HistoryChangeTime  = "tidegauge.history.change_time"
 	HistoryChanges     = "tidegauge.history.changes"
 	LastGoodTime       = "tidegauge.last_good.time"
+	AlertNotifications = "tidegauge.alert.notifications"
+	AlertWaiting       = "tidegauge.alert.waiting"
+	AlertErrors        = "tidegauge.alert.errors"
 	OutletSamples      = "tidegauge.outlet.samples"
 	OutletSpans        = "tidegauge.outlet.spans"
 	OutletEvents       = "tidegauge.outlet.events"
@@ -152,6 +155,7 @@ const (
 	LabelSubjectVersion = "target_version"
 	LabelFigure         = "figure"
 	LabelBound          = "bound"
+	LabelReceiver       = "receiver"
 	LabelOutlet         = "outlet"
 	LabelSignal         = "signal"
 	LabelScrapeJob      = "scrape_job"
@@ -269,6 +273,17 @@ func generator() []Metric {
 	}
 }
 
+// Alerts returns the metrics of the way of alerts to those who are told of them. They have none of the labels of runs, and count
+// since the process started.
+func Alerts() []Metric {
+	receiver := []string{LabelReceiver}
+	return []Metric{
+		{AlertNotifications, Counter, "{notification}", "Accounts of what a receiver is told of alerts: produced = sent + lost + waiting.", []string{LabelReceiver, LabelEntry}},
+		{AlertWaiting, Gauge, "{notification}", "Notifications that the receiver has not been told of yet.", receiver},
+		{AlertErrors, Counter, "{error}", "Attempts to tell a receiver that failed.", receiver},
+	}
+}
+
 // Outlets returns the metrics of tidegauge's own way to other stores. They have none of the labels of runs, and count since
 // the outlet was first used, over restarts.
 func Outlets() []Metric {
@@ -292,7 +307,7 @@ func Scrapes() []Metric {
 }
 
 // everything returns all metrics there are.
-func everything() []Metric { return slices.Concat(All(), Outlets(), Scrapes()) }
+func everything() []Metric { return slices.Concat(All(), Outlets(), Scrapes(), Alerts()) }
 
 // Lookup returns the metric of that OpenTelemetry name.
 func Lookup(name string) (Metric, bool) {

@@ -19,7 +19,7 @@ import (
 const maxForm = 10 << 20 // bytes of a posted form
 
 // Handler returns the part of the Prometheus HTTP API (/api/v1/...) that a Grafana Prometheus data source needs: queries,
-// labels, series, exemplars, metadata, and the endpoints it probes, which answer that there are no rules and alerts. It
+// labels, series, exemplars, metadata, and the endpoints it probes, which answer that there are no rules and alerts: those of a daemon are for engine/alert. It
 // only reads. https://prometheus.io/docs/prometheus/latest/querying/api/
 func (s *Store) Handler() http.Handler {
 	mux := http.NewServeMux()

@@ -68,7 +68,7 @@ type Exemplar struct {
 }
 
 // Read calls use for every sample with from < time <= to, in milliseconds since 1970, staleness markers included: series
-// by series, each in the order of time. What use is given is its to keep. It stops with the first error of use.
+// by series, each in the order of time; what Rules make is left out. What use is given is its to keep. It stops with the first error of use.
 func (s *Store) Read(ctx context.Context, from, to int64, use func(Point) error) error {
 	ctx, done, err := s.begin(ctx)
 	if err != nil {
@@ -100,6 +100,9 @@ func (s *Store) read(ctx context.Context, from, to int64, use func(Point) error)
 	set := q.Select(ctx, false, &storage.SelectHints{Start: from + 1, End: to}, everything)
 	var it chunkenc.Iterator
 	for set.Next() {
+		if s.madeByRules(set.At().Labels()) {
+			continue
+		}
 		it = set.At().Iterator(it)
 		series := seriesOf(set.At().Labels())
 		for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
@@ -165,6 +168,9 @@ func (s *Store) count(ctx context.Context, from, to int64) (samples, markers uin
 	set := q.Select(ctx, false, &storage.SelectHints{Start: from + 1, End: to}, everything)
 	var it chunkenc.Iterator
 	for set.Next() {
+		if s.madeByRules(set.At().Labels()) {
+			continue
+		}
 		it = set.At().Iterator(it)
 		for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
 			if t := it.AtT(); t <= from || t > to {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -62,6 +63,8 @@ type Store struct {
 
 	commits sync.RWMutex // held for reading by every commit; taken after mu
 	tails   []*Tail      // guarded by commits
+
+	made atomic.Pointer[map[string]bool] // names of series that rules make; nil: none do
 }
 
 // Open opens the store and starts its work in the background, which Close ends. Only one process may have a directory

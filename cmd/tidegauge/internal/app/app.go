@@ -82,8 +82,10 @@ type App struct {
 	endSend  context.CancelFunc
 	sendErr  error
 
-	daemon  *daemon // nil: it is none
-	working sync.WaitGroup
+	daemon       *daemon // nil: it is none
+	rulesMu      sync.Mutex
+	plansChanged chan struct{}
+	working      sync.WaitGroup
 
 	hooks atomic.Pointer[[]announce.Hook]
 
@@ -113,7 +115,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{config: c, store: s}
+	a := &App{config: c, store: s, plansChanged: make(chan struct{}, 1)}
 	a.SetAnnounce(c.Announce)
 	a.History, err = history.Open(c.DataDir)
 	if err == nil && c.Listen != "" {
@@ -337,6 +339,9 @@ func (a *App) handler() http.Handler {
 	mux.Handle("/api/v1/", a.store.Handler())
 	mux.Handle("GET /metrics", telemetry.Handler(func() []telemetry.Gatherer {
 		all := []telemetry.Gatherer{a.outlets, a.scraper}
+		if a.daemon != nil {
+			all = append(all, a.daemon.alerts)
+		}
 		if run := a.metrics.Load(); run != nil {
 			all = append(all, *run)
 		}
@@ -348,6 +353,8 @@ func (a *App) handler() http.Handler {
 		return mux
 	}
 	mux.Handle("/tidegauge/", a.daemon.api)
+	mux.Handle("GET /api/v1/rules", a.daemon.alerts.Handler())
+	mux.Handle("GET /api/v1/alerts", a.daemon.alerts.Handler())
 	return a.daemon.guard.Protect(mux)
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"tidegauge/engine/alert"
 	"tidegauge/engine/api"
 	"tidegauge/engine/history"
 	"tidegauge/engine/plan"
@@ -24,6 +26,11 @@ type Daemon struct {
 	Settings  queue.Settings
 	Tokens    []api.Token
 	Cert, Key string // files; empty: no TLS
+
+	Rules        alert.Rules
+	RuleInterval time.Duration // of every group of rules; 0: its own
+	Receivers    []alert.Receiver
+	URL          string // as receivers of alerts are to see it; empty: where it listens
 }
 
 // daemon is the parts of an App that has a Daemon.
@@ -35,6 +42,8 @@ type daemon struct {
 	api    http.Handler
 	ending chan struct{}
 	stop   context.CancelFunc
+	alerts *alert.Engine
+	rules  alert.Rules // guarded by App.rulesMu
 }
 
 // openDaemon makes the queue and its API, but starts nothing.
@@ -53,6 +62,12 @@ func (a *App) openDaemon(c *Daemon) error {
 	if d.audit, err = api.OpenAudit(filepath.Join(a.config.DataDir, "audit.jsonl")); err != nil {
 		return err
 	}
+	if d.alerts, err = alert.New(alert.Options{
+		Store: a.store, Receivers: c.Receivers, Interval: c.RuleInterval, URL: cmp.Or(c.URL, a.URL()),
+		StateFile: filepath.Join(a.config.DataDir, "alerts.json"), Logger: a.config.Logger,
+	}); err != nil {
+		return err
+	}
 	d.queue = queue.New(queue.Options{
 		Run: a.runAnnounced, Plans: d.plans, Firing: a.firing, Settings: c.Settings, Logger: a.config.Logger,
 		StateFile: filepath.Join(a.config.DataDir, "schedule.json"),
@@ -62,8 +77,25 @@ func (a *App) openDaemon(c *Daemon) error {
 		Queue: d.queue, Plans: d.plans, History: a.History, Outlets: a.Outlets, Targets: a.scraper.States, Version: a.config.Version, Guard: d.guard, Audit: d.audit, Logger: a.config.Logger,
 		Ending: d.ending,
 	})
-	a.daemon = d
-	return nil
+	a.daemon, d.rules = d, c.Rules
+	return a.updateRules()
+}
+
+// updateRules has the rules evaluated that there are now.
+func (a *App) updateRules() error {
+	a.rulesMu.Lock()
+	defer a.rulesMu.Unlock()
+	var plans []*plan.Plan
+	for _, s := range a.daemon.plans.List() {
+		if s.Plan != nil {
+			plans = append(plans, s.Plan)
+		}
+	}
+	sources, err := a.daemon.rules.Sources(plans)
+	if err != nil {
+		return err
+	}
+	return a.daemon.alerts.Update(sources)
 }
 
 func (a *App) parsePlan(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
@@ -73,6 +105,10 @@ func (a *App) parsePlan(file string, text []byte, getenv queue.Getenv) (*plan.Pl
 }
 
 func (a *App) tellOfPlan(s *queue.PlanState) {
+	select {
+	case a.plansChanged <- struct{}{}:
+	default: // somebody will look already
+	}
 	switch {
 	case s.Err != nil && s.Plan != nil:
 		a.config.Logger.Error("a plan is broken; its last good version goes on", "plan", s.Name, "error", s.Err)
@@ -97,10 +133,30 @@ func (a *App) startDaemon() {
 	a.daemon.stop = cancel
 	a.working.Go(func() { a.daemon.queue.Run(ctx) })
 	a.working.Go(func() {
+		if err := a.daemon.alerts.Run(ctx); err != nil {
+			a.config.Logger.Error("rules are not evaluated", "error", err)
+		}
+	})
+	a.working.Go(func() { a.followPlans(ctx) })
+	a.working.Go(func() {
 		if err := a.daemon.plans.Run(ctx); err != nil {
 			a.config.Logger.Error("the plans are not watched any more; SIGHUP has them read again", "error", err)
 		}
 	})
+}
+
+// followPlans has the rules of plans evaluated as the plans change.
+func (a *App) followPlans(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.plansChanged:
+			if err := a.updateRules(); err != nil {
+				a.config.Logger.Error("the rules of changed plans are not taken over", "error", err)
+			}
+		}
+	}
 }
 
 // stopDaemon ends the run that is going on, gracefully, and what watches it.
@@ -124,7 +180,13 @@ func (a *App) Reconfigure(c *Daemon) error {
 	}
 	a.daemon.guard.SetTokens(c.Tokens)
 	a.daemon.queue.Configure(c.Settings)
+	a.rulesMu.Lock()
+	a.daemon.rules = c.Rules
+	a.rulesMu.Unlock()
 	if err := a.daemon.plans.Reload(); err != nil {
+		return fmt.Errorf("taking over the configuration: %w", err)
+	}
+	if err := a.updateRules(); err != nil {
 		return fmt.Errorf("taking over the configuration: %w", err)
 	}
 	return nil

@@ -197,7 +197,7 @@ func Is(file string, text []byte) bool {
 	keys := document.TopKeys(text)
 	for _, key := range keys {
 		switch key {
-		case "data_dir", "listen", "retention", "announce", "plans", "schedules", "blackouts", "limits", "access":
+		case "data_dir", "listen", "retention", "announce", "plans", "schedules", "blackouts", "limits", "access", "rules", "alerting":
 			ours++
 		case "target", "classes", "tests", "objectives", "data", "name", "seed":
 			plans++

@@ -88,6 +88,12 @@ func dump(c *Config) string {
 		fmt.Fprintf(&b, "host every %v: jobs %q, processes %+v\n", c.Host.Interval, c.Host.Jobs(), c.Host.Processes)
 	}
 	fmt.Fprintf(&b, "scrapes %q in %s\n%s", c.Scrape.Names, c.Scrape.Dir, c.Scrape.YAML(nil))
+	if a := &c.Daemon.Alerting; len(a.Receivers) > 0 || a.Interval > 0 {
+		fmt.Fprintf(&b, "rules %+v every %v, seen at %s\n", a.Rules, a.Interval, a.URL)
+		for _, r := range a.Receivers {
+			fmt.Fprintf(&b, "receiver %+v\n", r)
+		}
+	}
 	return b.String()
 }
 

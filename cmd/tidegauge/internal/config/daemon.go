@@ -16,6 +16,7 @@ type Daemon struct {
 	Cert     string // files of a certificate and its key; empty: no TLS
 	Key      string
 	Proxied  bool // TLS is somebody else's matter
+	Alerting Alerting
 }
 
 // maxLimitUsers is as many as any plan may have.
@@ -29,6 +30,8 @@ func (d *decoder) daemonFields(c *Daemon) []document.Field {
 		document.Key("blackouts", func(n node) { c.Settings.Blackouts = d.blackouts(n) }),
 		document.Key("limits", func(n node) { d.limits(n, &c.Settings.Limits) }),
 		document.Key("access", func(n node) { d.access(n, c) }),
+		document.Key("rules", func(n node) { d.rules(n, &c.Alerting) }),
+		document.Key("alerting", func(n node) { d.alerting(n, &c.Alerting) }),
 	}
 }
 
