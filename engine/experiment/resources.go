@@ -34,7 +34,7 @@ func (e *experiment) resources(ctx context.Context, result run.Result) []report.
 	back := fmt.Sprintf("%dms", length.Milliseconds())
 	var all []report.Resource
 	for _, r := range e.o.Plan.Watched() {
-		series := w.read(strings.ReplaceAll(r.PromQL, "$range", back))
+		series := w.read(rangeOf(r.PromQL, back))
 		slices.SortFunc(series, func(a, b store.Values) int { return cmp.Compare(nameOf(a.Labels), nameOf(b.Labels)) })
 		limits := map[string]float64{}
 		for _, l := range w.last(r.Limit) {
@@ -56,6 +56,9 @@ func (e *experiment) resources(ctx context.Context, result run.Result) []report.
 	}
 	return all
 }
+
+// rangeOf fills in how far an expression looks back.
+func rangeOf(promQL, back string) string { return strings.ReplaceAll(promQL, "$range", back) }
 
 // before reports whether there are values only among the first n of more: those that look back to before the run.
 func before(values []float64, n int) bool {

@@ -165,7 +165,7 @@ func (h *Hook) post(ctx context.Context, client *http.Client, body []byte) (afte
 	if err != nil {
 		return 0, false, withoutAddress(err)
 	}
-	defer func() { _ = answer.Body.Close() }() // it was read as far as anybody cares
+	defer func() { _ = answer.Body.Close() }()                    // it was read as far as anybody cares
 	text, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // what it says is for people only
 	switch status := answer.StatusCode; {
 	case status/100 == 2:

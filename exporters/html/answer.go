@@ -87,7 +87,7 @@ func (v *answerView) figures(a *answer.Answer) {
 		for l := range levels {
 			v.Interval = verdict.Format(l, "ratio") + " interval"
 		}
-	} else {
+	} else if len(levels) > 1 {
 		v.Interval = "interval"
 	}
 	for i := range a.Figures {

@@ -74,7 +74,7 @@ func (a *App) openDaemon(c *Daemon) error {
 	})
 	d.api = api.New(api.Options{
 		Formats: reportFormats(),
-		Queue: d.queue, Plans: d.plans, History: a.History, Outlets: a.Outlets, Targets: a.scraper.States, Version: a.config.Version, Guard: d.guard, Audit: d.audit, Logger: a.config.Logger,
+		Queue:   d.queue, Plans: d.plans, History: a.History, Outlets: a.Outlets, Targets: a.scraper.States, Version: a.config.Version, Guard: d.guard, Audit: d.audit, Logger: a.config.Logger,
 		Ending: d.ending,
 	})
 	a.daemon, d.rules = d, c.Rules
