@@ -85,8 +85,9 @@ func (s *settings) reload(ctx context.Context, c *console, a *app.App, before *a
 	}
 	fmt.Fprintf(c.err, "tidegauge: scraping %s from now on\n", plural(len(after.Scrape.Names), "job"))
 	if after.DataDir != before.DataDir || after.Listen != before.Listen || after.Retention != before.Retention || after.Size != before.Size || after.Runs != before.Runs || !reflect.DeepEqual(after.Host, before.Host) ||
+		!reflect.DeepEqual(after.Daemon.Receivers, before.Daemon.Receivers) || after.Daemon.RuleInterval != before.Daemon.RuleInterval || after.Daemon.URL != before.Daemon.URL ||
 		!slices.EqualFunc(after.Outlets, before.Outlets, sameOutlet) {
-		fmt.Fprintln(c.err, "tidegauge: data_dir, listen, retention, outlets and host of the configuration are taken over when tidegauge is started anew")
+		fmt.Fprintln(c.err, "tidegauge: data_dir, listen, retention, outlets, host, alerting and rules.interval of the configuration are taken over when tidegauge is started anew")
 	}
 }
 
