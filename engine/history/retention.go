@@ -345,7 +345,9 @@ func (h *History) forget(ctx context.Context, gone []candidate) error {
 		return nil
 	}
 	return h.ChangeMarks(ctx, func(m *Marks) error {
-		maps.DeleteFunc(m.Runs, func(id string, _ Mark) bool { return slices.ContainsFunc(gone, func(c candidate) bool { return c.id == id }) })
+		maps.DeleteFunc(m.Runs, func(id string, _ Mark) bool {
+			return slices.ContainsFunc(gone, func(c candidate) bool { return c.id == id })
+		})
 		return nil
 	})
 }
@@ -376,4 +378,3 @@ func (s *Stored) located(name string) string {
 	}
 	return path
 }
-
