@@ -14,8 +14,10 @@ import (
 // believed.
 type Change struct {
 	Request string    `json:"request,omitempty"` // empty: all requests together
+	Of      string    `json:"of,omitempty"`      // as of a Row
+	Figure  string    `json:"figure,omitempty"`
 	Metric  string    `json:"metric"`
-	Unit    string    `json:"unit"` // s, ratio, 1/s
+	Unit    string    `json:"unit"` // s, ratio, 1/s, By, 1
 	Run     string    `json:"run"`  // with which it began
 	Start   time.Time `json:"start"`
 	Version string    `json:"target_version,omitempty"` // of the target in that run
@@ -45,9 +47,15 @@ const (
 )
 
 // Name returns the metric with its request.
-func (c *Change) Name() string { return (&Row{Request: c.Request, Metric: c.Metric}).Name() }
+func (c *Change) Name() string { return c.key().name() }
 
-func (c *Change) key() key { return key{c.Request, c.Metric} }
+func (c *Change) key() key {
+	k := key{c.Request, c.Metric, c.Of, c.Figure, c.Unit}
+	if c.Of+c.Figure == "" {
+		k.unit = "" // it follows from the metric
+	}
+	return k
+}
 
 // Lasts reports whether the metric has not come back, and nobody said that it should be so.
 func (c *Change) Lasts() bool { return c.Back == "" && !c.Accepted }
@@ -106,11 +114,14 @@ type series struct {
 
 func newSeries(runs []Run, k key) *series {
 	s := &series{runs: runs, key: k, x: make([]float64, len(runs)), counts: make([]float64, len(runs))}
-	s.quantity, s.unit = quantity(k.metric)
+	s.quantity, s.unit = k.quantity()
 	for i := range runs {
 		v := valueOf(&runs[i].Values, k)
 		s.x[i], s.counts[i] = v.Value, v.Count
-		if s.quantity.Scale == stat.Logit {
+		switch {
+		case s.quantity.Scale == stat.Log && s.x[i] <= 0:
+			s.x[i] = math.NaN() // without a logarithm
+		case s.quantity.Scale == stat.Logit:
 			s.x[i] = (v.Value*v.Count + 0.5) / (v.Count + 1)
 		}
 	}
@@ -233,7 +244,7 @@ func (s *series) begin(p *stat.ChangePoint) int {
 func (s *series) change(p *stat.ChangePoint, begin int) Change {
 	first, last := &s.runs[begin], &s.runs[len(s.runs)-1]
 	return Change{
-		Request: s.key.request, Metric: s.key.metric, Unit: s.unit,
+		Request: s.key.request, Of: s.key.of, Figure: s.key.figure, Metric: s.key.metric, Unit: s.unit,
 		Run: first.ID, Start: first.Start, Version: first.Version, Commit: first.Commit,
 		Worse: (p.Change > 0) != s.quantity.More, Before: p.Before, After: p.After, Change: p.Change,
 		Low: finite(p.Interval.Low), High: finite(p.Interval.High), P: p.P, Found: last.ID,

@@ -42,8 +42,10 @@ type Comparison struct {
 // Row is the comparison of one metric.
 type Row struct {
 	Request string         `json:"request,omitempty"` // empty: all requests together
+	Of      string         `json:"of,omitempty"`      // the scrape job of a server's metric, or what a figure of the answer is about
+	Figure  string         `json:"figure,omitempty"`  // of the answer: its name in the catalog of metrics
 	Metric  string         `json:"metric"`
-	Unit    string         `json:"unit"` // s, ratio, 1/s
+	Unit    string         `json:"unit"` // s, ratio, 1/s, By, 1
 	Verdict stat.Judgement `json:"verdict"`
 	Leaning stat.Judgement `json:"leaning,omitempty"` // what an indicative one would be with enough runs
 	Worse   bool           `json:"worse"`
@@ -59,32 +61,31 @@ type Row struct {
 	Warnings   []string  `json:"warnings,omitempty"`
 }
 
+func (r *Row) key() key {
+	k := key{r.Request, r.Metric, r.Of, r.Figure, r.Unit}
+	if r.Of+r.Figure == "" {
+		k.unit = "" // it follows from the metric
+	}
+	return k
+}
+
+// Main reports whether the row is of the run as a whole as its client sees it: not of a single request, and not of a server.
+func (r *Row) Main() bool { return r.key().main() }
+
+// Server reports whether the row is a metric of the servers under test.
+func (r *Row) Server() bool { return r.key().server() }
+
 // Telling reports whether the row says more than that nothing is to be said: those of all requests together always do.
 func (r *Row) Telling() bool {
 	says := func(j stat.Judgement) bool { return j == stat.Regression || j == stat.Suspect }
-	return r.Request == "" || says(r.Verdict) || r.Verdict == stat.Improvement || says(r.Leaning)
-}
-
-// quantity returns how a metric is compared, and in which unit it is.
-func quantity(metric string) (q stat.Quantity, unit string) {
-	switch metric {
-	case P50, P95:
-		return stat.Quantity{Relative: 0.05, Absolute: 0.001, Margin: 0.1}, "s"
-	case P99:
-		return stat.Quantity{Relative: 0.1, Absolute: 0.002, Margin: 0.1}, "s"
-	case P999:
-		return stat.Quantity{Relative: 0.2, Absolute: 0.002, Margin: 0.2}, "s"
-	case Errors:
-		return stat.Quantity{Scale: stat.Logit, Relative: 0.5, Absolute: 0.001, Excess: 10, Margin: 0.5}, "ratio"
-	default:
-		return stat.Quantity{More: true, Relative: 0.02, Margin: 0.02}, "1/s"
-	}
+	return r.Main() || says(r.Verdict) || r.Verdict == stat.Improvement || says(r.Leaning)
 }
 
 // Against compares a run with a baseline, oldest first. Reruns were made after the run, by the same plan, to see whether what
 // it shows stays: they decide.
 //
-// All requests together are one family of metrics, the requests by themselves another: with 4% of error each.
+// All requests together and the figures of the answer are one family of metrics, the requests by themselves another, the servers' own
+// a third: with 4% of error each.
 func Against(baseline string, run Run, runs, reruns []Run) *Comparison {
 	c := &Comparison{Schema: Schema, Run: run.ID, Version: run.Version, Commit: run.Commit, Baseline: baseline, Rows: []Row{}, Runs: []string{}}
 	for _, r := range runs {
@@ -109,8 +110,9 @@ func Against(baseline string, run Run, runs, reruns []Run) *Comparison {
 	if run.Values.Unsteady != "" {
 		c.Warnings = append(c.Warnings, "its latencies are not compared, since it was not steady: "+run.Values.Unsteady)
 	}
-	c.compare(run, runs, reruns, func(k key) bool { return k.request == "" })
+	c.compare(run, runs, reruns, key.main)
 	c.compare(run, runs, reruns, func(k key) bool { return k.request != "" })
+	c.compare(run, runs, reruns, key.server)
 	c.judge()
 	return c
 }
@@ -123,13 +125,16 @@ func (c *Comparison) compare(run Run, runs, reruns []Run, family func(key) bool)
 		if !family(v.key()) {
 			continue
 		}
-		q, unit := quantity(v.Metric)
+		q, unit := v.key().quantity()
 		s := stat.Sample{Quantity: q, Run: valueOf(&run.Values, v.key())}
-		row := Row{Request: v.Request, Metric: v.Metric, Unit: unit, History: []float64{}}
+		row := Row{Request: v.Request, Of: v.Of, Figure: v.Figure, Metric: v.Metric, Unit: unit, History: []float64{}}
 		for j := range runs {
 			if b := valueOf(&runs[j].Values, v.key()); !math.IsNaN(b.Value) {
 				s.Baseline, row.History = append(s.Baseline, b), append(row.History, b.Value)
 			}
+		}
+		if len(s.Baseline) == 0 && v.Of+v.Figure != "" {
+			continue // the runs before it did not have it
 		}
 		row.History = append(row.History, v.Value)
 		for j := range reruns {
@@ -149,9 +154,8 @@ func (c *Comparison) compare(run Run, runs, reruns []Run, family func(key) bool)
 
 // valueOf returns a value of a run, NaN where it has none, or none that can be compared.
 func valueOf(v *Values, k key) stat.RunValue {
-	latency := k.metric != Errors && k.metric != GoodRate
 	for i := range v.Values {
-		if f := &v.Values[i]; f.key() == k && v.Problem == "" && (v.Unsteady == "" || !latency) {
+		if f := &v.Values[i]; f.key() == k && v.Problem == "" && (v.Unsteady == "" || !k.latency()) {
 			return stat.RunValue{Value: f.Value, Variance: f.Variance, Count: float64(f.Count)}
 		}
 	}
@@ -166,7 +170,7 @@ func (r *Row) take(c *stat.Comparison) {
 	} else {
 		r.Before, r.Change = nil, nil
 	}
-	if r.Metric == Errors && c.Before == 0 { // any error is infinitely more than none
+	if r.Metric == Errors && r.Of == "" && c.Before == 0 { // any error is infinitely more than none
 		r.Low, r.High, r.Detectable = nil, nil, nil
 		if c.After == 0 {
 			r.Change = nil
@@ -190,7 +194,7 @@ func (c *Comparison) judge() {
 	c.Verdict = stat.Invalid
 	for _, v := range order {
 		if slices.ContainsFunc(c.Rows, func(r Row) bool {
-			return r.Verdict == v && (r.Request == "" || v != stat.Inconclusive && v != stat.Indicative)
+			return r.Verdict == v && (r.Main() || v != stat.Inconclusive && v != stat.Indicative)
 		}) {
 			c.Verdict = v
 			break
@@ -263,20 +267,15 @@ func (c *Comparison) indication(runs string) string {
 func (c *Comparison) blind() string {
 	for i := range c.Rows {
 		r := &c.Rows[i]
-		if r.Request == "" && r.Verdict == stat.Inconclusive && r.Detectable != nil {
+		if r.Main() && r.Verdict == stat.Inconclusive && r.Detectable != nil {
 			return fmt.Sprintf("of %s a change of %s would have been seen", r.Name(), Percent(r.Detectable))
 		}
 	}
 	return "there is too little to compare"
 }
 
-// Name returns the metric with its request.
-func (r *Row) Name() string {
-	if r.Request == "" {
-		return r.Metric
-	}
-	return r.Metric + " of " + r.Request
-}
+// Name returns the metric with what it is of.
+func (r *Row) Name() string { return r.key().name() }
 
 // Percent writes a relative change as +12%, or as a factor where it is great; nothing where there is none.
 func Percent(v *float64) string {

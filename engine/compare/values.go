@@ -42,26 +42,31 @@ type Values struct {
 // Value is one metric of a run.
 type Value struct {
 	Request  string  `json:"request,omitempty"` // CLASS / NAME; empty: all requests together
+	Of       string  `json:"of,omitempty"`      // the scrape job of a server's metric, or what a figure of the answer is about
+	Figure   string  `json:"figure,omitempty"`  // of the answer: its name in the catalog of metrics
 	Metric   string  `json:"metric"`
-	Value    float64 `json:"value"`              // in seconds, per second, or a ratio
+	Unit     string  `json:"unit,omitempty"`     // of a server's metric or a figure
+	Value    float64 `json:"value"`              // in its unit; of requests in seconds, per second, or a ratio
 	Variance float64 `json:"variance,omitempty"` // of its logarithm, by what happened inside the run; 0: not known
 	Count    uint64  `json:"count,omitempty"`    // of a ratio: of how many
 }
 
-// key tells values of different metrics or requests apart.
-type key struct{ request, metric string }
-
-func (v *Value) key() key { return key{v.Request, v.Metric} }
+func (v *Value) key() key { return key{v.Request, v.Metric, v.Of, v.Figure, v.Unit} }
 
 var quantiles = []struct {
 	metric string
 	q      float64
 }{{P50, 0.5}, {P95, 0.95}, {P99, 0.99}, {P999, 0.999}}
 
+// Between returns the values of a stretch of a run, none so far.
+func Between(from, to time.Duration) Values {
+	return Values{Schema: valuesSchema, From: from.Seconds(), To: to.Seconds()}
+}
+
 // Measure takes the values of a stretch of constant load, from one offset from the start to another: quantiles of good
 // requests, for which there are enough of them, the share of failed ones, and good ones per second.
 func Measure(t *timeline.Timeline, from, to time.Duration) Values {
-	v := Values{Schema: valuesSchema, From: from.Seconds(), To: to.Seconds()}
+	v := Between(from, to)
 	// In whole buckets, so that every batch is as long as its requests say.
 	w := t.Width()
 	first, last := int((from+w-1)/w), min(int(to/w), len(t.Buckets()))

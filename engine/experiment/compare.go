@@ -17,25 +17,20 @@ import (
 )
 
 // compare keeps what the run is compared by, compares it with its baseline, and looks for changes over the history it belongs
-// to; nothing where there is no stretch of constant load, no comparison where there is no baseline. What goes wrong is a warning: it
+// to; nothing where there is nothing to compare it by, no comparison where there is no baseline. What goes wrong is a warning: it
 // takes nothing away from the run.
-func (e *experiment) compare(s *stretch, v *verdict.Verdict) (*compare.Comparison, *history.Course) {
-	if s == nil {
+func (e *experiment) compare(values *compare.Values) (*compare.Comparison, *history.Course) {
+	if values == nil {
 		return nil, nil
-	}
-	values := compare.Measure(e.seconds, s.from+s.settling.WarmUp, s.to)
-	values.Unsteady = s.settling.LatencyUnsteady()
-	if why, ok := history.Sound(v); !ok && values.Problem == "" {
-		values.Problem = why
 	}
 	record := e.record.Record()
 	runs, err := e.lab.History.Rolling(record)
 	if err == nil {
-		err = e.record.Values(&values)
+		err = e.record.Values(values)
 	}
 	var course *history.Course
 	if err == nil {
-		course, err = e.lab.History.Follow(record, &values)
+		course, err = e.lab.History.Follow(record, values)
 	}
 	if err != nil {
 		e.collector.Warn(err.Error())
@@ -46,7 +41,7 @@ func (e *experiment) compare(s *stretch, v *verdict.Verdict) (*compare.Compariso
 	if len(runs) == 0 {
 		return nil, course
 	}
-	return compare.Against(history.RollingText(runs), compare.Run{ID: record.ID, Values: values, Version: record.TargetVersion, Commit: record.Commit}, runs, nil), course
+	return compare.Against(history.RollingText(runs), compare.Run{ID: record.ID, Values: *values, Version: record.TargetVersion, Commit: record.Commit}, runs, nil), course
 }
 
 // compared are the figures of a comparison and of the history, for metrics, as of a time: those of all requests together, and
@@ -76,7 +71,7 @@ func compared(c *compare.Comparison, course *history.Course, v *verdict.Verdict,
 	}
 	for i := range c.Rows {
 		r := &c.Rows[i]
-		if r.Request != "" && r.Verdict != stat.Regression && r.Verdict != stat.Suspect && r.Verdict != stat.Improvement {
+		if !r.Main() && r.Verdict != stat.Regression && r.Verdict != stat.Suspect && r.Verdict != stat.Improvement {
 			continue
 		}
 		if r.Change != nil {

@@ -454,8 +454,9 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	}
 	resources := e.resources(judging, result)
 	e.identify(judging, result)
+	values := e.values(judging, result, steady, &v, a)
 	done()
-	comparison, course := e.compare(steady, &v)
+	comparison, course := e.compare(values)
 	kept = append(kept, e.conclude(ctx, patience, &v, a, func(at time.Time) []telemetry.Figure { return compared(comparison, course, &v, at) }, result.Start)...)
 	books := e.lab.Outlets.Flush(patience)
 	e.require(books)

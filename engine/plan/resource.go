@@ -157,6 +157,14 @@ func GrowingNames() []string {
 	return names
 }
 
+// CPUTimes returns PromQL for the processor seconds a second that each job takes, with $range in it for how far to look back.
+func (p *Plan) CPUTimes() []string {
+	return []string{
+		selectJobs(`sum by (job) (rate(process_cpu_seconds_total{$jobs}[$range]))`, p.WatchedJobs()),
+		selectJobs(`sum by (job) (rate(container_cpu_usage_seconds_total{$jobs,container!="POD"}[$range]))`, p.WatchedJobs()),
+	}
+}
+
 // StartTimes returns PromQL that tells when each process began, so that a restart shows.
 func (p *Plan) StartTimes() string {
 	return selectJobs(`max by (job, instance) (process_start_time_seconds{$jobs})`, p.WatchedJobs())

@@ -62,6 +62,7 @@ const (
 	suspectLevel    = 0.05 // one-sided, of one quantity
 	familyLevel     = 0.04 // one-sided, of all quantities together (Holm)
 	aloneLevel      = 0.02 // the same without reruns, which would show what was chance
+	fewRuns         = 1.75 // exponent by which runs missing to DefaultBaseline make a P greater
 	runsAlike       = 0.3  // correlation of runs that are made one after the other
 	trimMADs        = 3.5
 	z80             = 0.8416212335729143 // power of 80%
@@ -120,7 +121,7 @@ func Compare(samples []Sample) []Comparison {
 		f := newFit(&s.Quantity, s.Baseline, append([]RunValue{s.Run}, s.Reruns...))
 		fits[i] = f
 		all[i] = f.compare([]RunValue{s.Run})
-		p[i], better[i] = all[i].P, 1-all[i].P
+		p[i], better[i] = all[i].cautious()
 		reruns = reruns || len(s.Reruns) > 0
 	}
 	suspect := make([]bool, len(samples))
@@ -135,7 +136,7 @@ func Compare(samples []Sample) []Comparison {
 				fresh = append([]RunValue{samples[i].Run}, fresh...)
 			}
 			all[i] = fits[i].compare(fresh)
-			p[i], better[i] = all[i].P, 1-all[i].P
+			p[i], better[i] = all[i].cautious()
 		}
 		certain, improved = holm(p, familyLevel, suspect), holm(better, familyLevel, nil)
 	}
@@ -157,6 +158,13 @@ func Compare(samples []Sample) []Comparison {
 		c.indicate(MinBaseline)
 	}
 	return all
+}
+
+// cautious returns P and its complement for Holm's procedure. Few runs that are somewhat alike show less of how runs differ than
+// their degrees of freedom say, and the noisier they are the more that matters: so they count for less.
+func (c *Comparison) cautious() (worse, better float64) {
+	by := math.Pow(math.Max(1, (DefaultBaseline-1)/math.Max(1, float64(c.Runs+len(c.Trimmed)-1))), fewRuns)
+	return math.Min(1, by*c.P), math.Min(1, by*(1-c.P))
 }
 
 // indicate takes a judgement back that too few runs carry.
