@@ -161,9 +161,13 @@ func Compare(samples []Sample) []Comparison {
 }
 
 // cautious returns P and its complement for Holm's procedure. Few runs that are somewhat alike show less of how runs differ than
-// their degrees of freedom say, and the noisier they are the more that matters: so they count for less.
+// their degrees of freedom say, and the noisier they are the more that matters: so they count for less. Those that are too few for
+// a verdict say where it leans.
 func (c *Comparison) cautious() (worse, better float64) {
-	by := math.Pow(math.Max(1, (DefaultBaseline-1)/math.Max(1, float64(c.Runs+len(c.Trimmed)-1))), fewRuns)
+	by := 1.0
+	if n := c.Runs + len(c.Trimmed); n >= MinBaseline && n < DefaultBaseline {
+		by = math.Pow(float64(DefaultBaseline-1)/float64(n-1), fewRuns)
+	}
 	return math.Min(1, by*c.P), math.Min(1, by*(1-c.P))
 }
 
