@@ -20,7 +20,10 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+	"gopkg.in/yaml.v3"
 
+	"tidegauge/engine/plan"
+	"tidegauge/engine/queue"
 	"tidegauge/engine/rule"
 )
 
@@ -40,10 +43,10 @@ func load(t *testing.T, profiles ...string) *types.Project {
 }
 
 func TestComposeFile(t *testing.T) {
-	if got, want := load(t).ServiceNames(), []string{"alertmanager", "grafana", "load", "node-exporter", "paydemo", "prometheus", "redis", "tidegauge"}; !slices.Equal(got, want) {
+	if got, want := load(t).ServiceNames(), []string{"alertmanager", "grafana", "node-exporter", "paydemo", "prometheus", "redis", "tidegauge"}; !slices.Equal(got, want) {
 		t.Errorf("docker compose up starts %v, want %v", got, want)
 	}
-	if got := load(t, "demo").ServiceNames(); !slices.Equal(got, []string{"load", "paydemo", "redis", "tidegauge"}) {
+	if got := load(t, "demo").ServiceNames(); !slices.Equal(got, []string{"paydemo", "redis", "tidegauge"}) {
 		t.Errorf("the profile demo alone starts %v", got)
 	}
 	pinned := regexp.MustCompile(`^(tidegauge:local|[\w/.-]+:v?\d+\.\d+\.\d+(-\w+)?)$`)
@@ -57,7 +60,7 @@ func TestComposeFile(t *testing.T) {
 		if s.MemLimit == 0 || s.CPUS == 0 || !s.ReadOnly || !slices.Contains(s.CapDrop, "ALL") {
 			t.Errorf("%s: memory %d, CPUs %v, read only %v, without %v", name, s.MemLimit, s.CPUS, s.ReadOnly, s.CapDrop)
 		}
-		if s.HealthCheck == nil && name != "load" { // it ends by itself
+		if s.HealthCheck == nil {
 			t.Errorf("%s has no health check", name)
 		}
 		for _, p := range s.Ports {
@@ -213,9 +216,6 @@ func (h *host) start(name string) {
 			h.t.Error(err)
 		}
 	})
-	if s.HealthCheck == nil {
-		return
-	}
 	check := h.translated(name, s.HealthCheck.Test[len(s.HealthCheck.Test)-1])
 	if !strings.HasPrefix(check, "http://") {
 		h.until("listens", func() error {
@@ -228,6 +228,23 @@ func (h *host) start(name string) {
 		return
 	}
 	h.until(name+" is healthy", func() error { _, err := h.get(check); return err })
+}
+
+// wasDown leaves what a daemon leaves that was there until a moment: its schedule makes up for the time since, so that a test
+// need not wait for the next minute.
+func (h *host) wasDown(name, schedule string, until time.Time) {
+	h.t.Helper()
+	dir := filepath.Join(h.dir, name, "var/lib/tidegauge")
+	text, err := json.Marshal(map[string]any{schedule: map[string]time.Time{"last": until}})
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "schedule.json"), text, 0o600)
+	}
+	if err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func (h *host) get(address string) (string, error) {
@@ -261,11 +278,57 @@ func (h *host) until(what string, try func() error) {
 	}
 }
 
+// TestScheduleBeginsWithinAMinute: whenever the stack is started, a run of the demo plan is due within a minute, and all that
+// is due is in the plans that are mounted.
+func TestScheduleBeginsWithinAMinute(t *testing.T) {
+	text, err := os.ReadFile("tidegauge/tidegauge.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c struct {
+		Plans     string
+		Schedules map[string]struct{ Plan, Test, Cron string }
+	}
+	if err := yaml.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	daemon := load(t).Services["tidegauge"]
+	mount := slices.IndexFunc(daemon.Volumes, func(v types.ServiceVolumeConfig) bool { return v.Target == c.Plans })
+	if mount < 0 || len(c.Schedules) == 0 {
+		t.Fatalf("%d schedules of plans in %q, mounted is %v", len(c.Schedules), c.Plans, daemon.Volumes)
+	}
+	var crons []queue.Cron
+	for name, s := range c.Schedules {
+		file := filepath.Join(daemon.Volumes[mount].Source, s.Plan+".yaml")
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("schedule %s: %v", name, err)
+		}
+		p, err := plan.Parse(file, text, plan.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Test(s.Test); err != nil {
+			t.Errorf("schedule %s: %v", name, err)
+		}
+		cron, err := queue.ParseCron(s.Cron, "")
+		if err != nil {
+			t.Fatalf("schedule %s: %v", name, err)
+		}
+		crons = append(crons, cron)
+	}
+	for at, end := time.Unix(0, 0), time.Unix(0, 0).Add(24*time.Hour); at.Before(end); at = at.Add(time.Minute) {
+		if !slices.ContainsFunc(crons, func(c queue.Cron) bool { return c.Next(at).Sub(at) <= time.Minute }) {
+			t.Fatalf("started at %s, nothing is due within a minute", at.UTC().Format(time.TimeOnly))
+		}
+	}
+}
+
 // TestComposeStack starts what the compose file says without containers, and sees what is measured arrive in Prometheus,
 // with its rules, its Alertmanager and the servers it scrapes.
 func TestComposeStack(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts eight processes")
+		t.Skip("starts six processes")
 	}
 	h := &host{t: t, project: load(t), dir: t.TempDir(), addresses: map[string]string{}, programs: map[string]string{
 		"prometheus": find(t, "prometheus"), "alertmanager": find(t, "prometheus-alertmanager", "alertmanager"),
@@ -275,7 +338,7 @@ func TestComposeStack(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	h.programs["tidegauge"], h.programs["load"], h.programs["paydemo"] = h.dir+"/bin/tidegauge", h.dir+"/bin/tidegauge", h.dir+"/bin/paydemo"
+	h.programs["tidegauge"], h.programs["paydemo"] = h.dir+"/bin/tidegauge", h.dir+"/bin/paydemo"
 	for _, inside := range []string{"tidegauge:9777", "paydemo:8000", "redis:6379", "prometheus:9090", "alertmanager:9093", "node-exporter:9100"} {
 		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -284,9 +347,13 @@ func TestComposeStack(t *testing.T) {
 		h.addresses[inside] = l.Addr().String()
 		l.Close()
 	}
-	for _, name := range []string{"redis", "paydemo", "alertmanager", "node-exporter", "prometheus", "tidegauge", "load"} {
+	t.Setenv("DATABASE_PROXY", "127.0.0.1:0") // those of the plan are the container's own
+	t.Setenv("NOTIFICATIONS_PROXY", "127.0.0.1:0")
+	for _, name := range []string{"redis", "paydemo", "alertmanager", "node-exporter", "prometheus"} {
 		h.start(name)
 	}
+	h.wasDown("tidegauge", "load", time.Now().Add(-2*time.Minute))
+	h.start("tidegauge")
 	api := "http://" + h.addresses["prometheus:9090"] + "/api/v1/"
 	for _, query := range []string{
 		`tidegauge_users{plan="payments", test="load", service="payments"} > 0`,
