@@ -37,6 +37,8 @@ type Comparison struct {
 	Summary   string         `json:"summary"`   // one line
 	Rows      []Row          `json:"rows"`      // all requests together first
 	Warnings  []string       `json:"warnings,omitempty"`
+	// Explanation is of what is worse, or looks so; nil where nothing does.
+	Explanation *Explanation `json:"explanation,omitempty"`
 }
 
 // Row is the comparison of one metric.
@@ -114,6 +116,7 @@ func Against(baseline string, run Run, runs, reruns []Run) *Comparison {
 	c.compare(run, runs, reruns, func(k key) bool { return k.request != "" })
 	c.compare(run, runs, reruns, key.server)
 	c.judge()
+	c.Explanation = c.explain(&run, runs)
 	return c
 }
 

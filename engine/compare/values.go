@@ -37,6 +37,19 @@ type Values struct {
 	Problem  string  `json:"problem,omitempty"`
 	Unsteady string  `json:"unsteady,omitempty"`
 	Values   []Value `json:"values"`
+	// Phases and Traces help to explain what is worse: the mean request of the run, and some requests that are in a trace.
+	Phases []Part  `json:"phases,omitempty"`
+	Traces []Trace `json:"traces,omitempty"`
+}
+
+// Median returns the median response time of a request, CLASS / NAME, in seconds; 0 where it is not known.
+func (v *Values) Median(request string) float64 {
+	for i := range v.Values {
+		if o := &v.Values[i]; o.Request == request && o.Metric == P50 {
+			return o.Value
+		}
+	}
+	return 0
 }
 
 // Value is one metric of a run.

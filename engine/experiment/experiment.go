@@ -150,6 +150,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	meta.ID, identity.ID = record.ID(), record.ID()
 	e := &experiment{
 		lab: l, o: o, decider: decider, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
+		traces:  traces{},
 		seconds: timeline.New(resolution(o.Test.Type)),
 		stop:    make(chan struct{}), started: make(chan time.Time, 1),
 	}
@@ -259,6 +260,7 @@ type experiment struct {
 
 	phase string // of the shape, the latest seen
 
+	traces        traces
 	intervals     interval.Recorder
 	intervalsAt   time.Time // when they were written last
 	checkpointed  time.Time
@@ -408,6 +410,7 @@ func (e *experiment) end() { e.endOnce.Do(func() { close(e.stop) }) }
 // the end and does not disturb the run.
 func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
 	e.watch(s)
+	e.traces.add(s)
 	if e.decider != nil {
 		e.decider.look(s)
 	}

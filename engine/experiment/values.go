@@ -37,6 +37,8 @@ func (e *experiment) values(ctx context.Context, result run.Result, s *stretch, 
 		values.Values = append(values.Values, e.servers(ctx, result.Start.Add(from), result.Start.Add(s.to), from, s.to)...)
 	}
 	values.Values = append(values.Values, figures...)
+	values.Phases = phases(e.collector.Totals())
+	values.Traces = e.traces.list(e.seconds.Names(), values.Median)
 	if why, ok := history.Sound(v); !ok && values.Problem == "" {
 		values.Problem = why
 	}

@@ -99,6 +99,7 @@ func writeComparison(t *text, c *compare.Comparison, all bool) {
 	if len(c.Rows) == 0 {
 		return
 	}
+	defer writeExplanation(t, c.Explanation)
 	names := column{}
 	before, after := column{head: "before"}, column{head: "now"}
 	change, interval := column{head: "change"}, column{head: "95% interval", optional: true}
@@ -140,6 +141,24 @@ func writeComparison(t *text, c *compare.Comparison, all bool) {
 	}
 	if hidden > 0 {
 		t.line(t.paint(dim, fmt.Sprintf("  … and %d rows of single requests with nothing to report (tidegauge compare %s)", hidden, c.Run)))
+	}
+}
+
+// writeExplanation writes what changed together with what is worse.
+func writeExplanation(t *text, x *compare.Explanation) {
+	if x == nil {
+		return
+	}
+	if x.Text != "" {
+		t.paragraph("  What changed with it: ", bold, x.Text)
+	}
+	for i := range x.Traces {
+		tr := &x.Traces[i]
+		kind := "ordinary"
+		if tr.Slow {
+			kind = "slow"
+		}
+		t.line(fmt.Sprintf("  %-8s  trace %s  %s  %s", kind, Clean(tr.ID), verdict.Format(tr.Seconds, "s"), Clean(tr.Request)))
 	}
 }
 

@@ -60,5 +60,15 @@ func comparisonTable(b *strings.Builder, c *compare.Comparison) {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", r.Verdict, escape(r.Name()), value(r.Before, r.Unit), value(r.After, r.Unit),
 			compare.Percent(r.Change), in, compare.Percent(r.Detectable))
 	}
+	if x := c.Explanation; x != nil && x.Text != "" {
+		fmt.Fprintf(b, "\n**What changed with it**: %s.\n", escape(x.Text))
+		for i := range x.Traces {
+			kind := "ordinary"
+			if x.Traces[i].Slow {
+				kind = "slow"
+			}
+			fmt.Fprintf(b, "* %s: trace %s, %s, %s\n", kind, code(x.Traces[i].ID), verdict.Format(x.Traces[i].Seconds, "s"), escape(x.Traces[i].Request))
+		}
+	}
 	warnings(b, c.Warnings)
 }
