@@ -183,7 +183,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("the target that is down: %+v", dead)
 	}
 	if n := int(server.scrapes.Load()); alive.Scrapes != n || alive.Up == 0 || alive.Up > n || // a busy machine may be too late for some
-		 alive.Samples != 6 || alive.LastError != "" ||
+		alive.Samples != 6 || alive.LastError != "" ||
 		alive.Job != "shop" || alive.URL != server.URL+"/metrics" {
 		t.Errorf("the target that is up, scraped %d times: %+v", n, alive)
 	}
