@@ -104,7 +104,7 @@ func (s *server) vector(query string) []sample {
 func pulledCounts(t *testing.T, s *server, r *report.Report) flat {
 	t.Helper()
 	got := flat{}
-	for _, one := range s.vector(fmt.Sprintf(`{__name__=~"tidegauge_.+_total|tidegauge_.+_time_seconds.*",__name__!~".+_sum|tidegauge_event_.*",run=%q}`, r.Run.ID)) {
+	for _, one := range s.vector(fmt.Sprintf(`{__name__=~"tidegauge_.+_total|tidegauge_response_time_seconds.*",__name__!~".+_sum|tidegauge_event_.*",run=%q}`, r.Run.ID)) {
 		delete(one.Metric, "instance") // those of the scrape; the store has those of the generator
 		delete(one.Metric, "job")
 		if h, ok := one.Histogram[1].(map[string]any); ok {
