@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -41,6 +42,8 @@ const AttemptsWindow = 10 * time.Second
 const (
 	hold   = 30 * time.Second // good, for what was disturbed to be back
 	settle = 2 * time.Minute  // bad at the usual load, for a metastable state
+
+	fewestHidden = 3 // buckets in which an event would have shown, and may have
 )
 
 // run is a timeline in buckets of a width that has enough requests in each.
@@ -207,6 +210,9 @@ func (x *episode) outcomeOf(r *run) outcome {
 		return unknown
 	case 2*s.Blind > s.Held:
 		x.why = "the load generator was too late for most of the time to tell how fast the target was"
+		return unknown
+	case !s.Affected && s.Hidden >= fewestHidden:
+		x.why = fmt.Sprintf("in %v while it lasted the load generator was too late to tell how fast the target was", time.Duration(s.Hidden)*r.width)
 		return unknown
 	case s.Stuck:
 		return metastable

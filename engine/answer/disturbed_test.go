@@ -142,6 +142,20 @@ func TestRecoveryStandings(t *testing.T) {
 				}
 				return 0.0002
 			}}, cut, Undecided, CodeNoBaseline, math.NaN(), false, "the load generator was too late"},
+		"slow while it lasted, and the generator late": {target{length: 150 * s, does: broken(80*s, 300*time.Millisecond, protocol.OK),
+			late: func(at time.Duration) float64 {
+				if at >= 60*s && at < 80*s {
+					return 0.2
+				}
+				return 0.0002
+			}}, cut, Undecided, CodeNoBaseline, math.NaN(), false, "in 20s while it lasted the load generator was too late"},
+		"slower than that explains": {target{length: 150 * s, does: broken(83*s, 1500*time.Millisecond, protocol.OK),
+			late: func(at time.Duration) float64 {
+				if at >= 60*s {
+					return 0.1
+				}
+				return 0.0002
+			}}, cut, Good, "", 3, false, "Cut showed at once"},
 		"no baseline": {target{length: 150 * s, does: broken(0, 0, 0)}, []Event{{"cut", 5 * s, 10 * s}}, Undecided, CodeNoBaseline, math.NaN(), false, "needs 10 intervals with requests before the event, has 5"},
 		"down from the start": {target{length: 150 * s, does: func(time.Duration, int) (time.Duration, protocol.Outcome) {
 			return time.Millisecond, protocol.Refused

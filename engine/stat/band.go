@@ -53,6 +53,7 @@ const (
 	latencyMargin   = 0.1
 	successMargin   = 0.005
 	bandWidth       = 3 // standard deviations
+	lateExplains    = 5 // times as late as the generator was may a response be by the same cause: it passes several processes
 	baselineGood    = 0.95
 	defaultInterval = time.Second
 )
@@ -141,8 +142,11 @@ func (b Band) SuccessFloor(intended float64) float64 {
 }
 
 // blind reports whether the generator was itself late by more than the band is wide. Whatever held it up may have held up the
-// target: a latency beyond the band then says nothing, and only failures are judged.
-func (b Band) blind(x Bucket) bool { return x.Late > b.LatencyCeiling-b.MedianLatency }
+// target: a latency beyond the band then says nothing, and only failures are judged, unless it is so much beyond that this
+// explains nothing of it.
+func (b Band) blind(x Bucket) bool {
+	return x.Late > b.LatencyCeiling-b.MedianLatency && !(x.Latency > b.LatencyCeiling+lateExplains*x.Late)
+}
 
 // good reports whether a bucket lies in the band; one without requests does not.
 func (b Band) good(x Bucket) bool { return x.Intended > 0 && !b.bad(x) }

@@ -53,6 +53,7 @@ type Recovery struct {
 	Recovered Elapsed
 	Blind     int     // buckets after the event, up to the end of that hold, whose latency was not judged: the generator was late
 	Held      int     // all buckets after the event up to the end of that hold
+	Hidden    int     // buckets while the fault lasted whose latency was beyond the band and was not judged for the same reason
 	Drained   Elapsed // the same for the requests under way; Censored with 0 if they are unknown
 
 	// From the start of the fault on:
@@ -116,7 +117,7 @@ func RecoveryOf(o RecoveryOptions, buckets []Bucket) Recovery {
 	}
 	r.detect(o, clean, start)
 	r.Recovered = held(o, len(clean), end, func(i int) bool { return r.Good[i] })
-	r.look(o, clean, end)
+	r.look(o, clean, start, end)
 	r.drain(o, clean, end)
 	r.account(o, clean, start)
 	r.amplify(clean, start)
@@ -163,15 +164,21 @@ func held(o RecoveryOptions, n, end int, good func(int) bool) Elapsed {
 	return Elapsed{After: max(0, duration(n, o.Interval)-o.End), Censored: true}
 }
 
-// look counts the buckets that the recovery was judged by.
-func (r *Recovery) look(o RecoveryOptions, buckets []Bucket, end int) {
+// look counts the buckets that the fault and the recovery were judged by.
+func (r *Recovery) look(o RecoveryOptions, buckets []Bucket, start, end int) {
+	unseen := func(b Bucket) bool { return b.Latency > r.Band.LatencyCeiling && r.Band.blind(b) }
+	for _, b := range buckets[start:end] {
+		if unseen(b) {
+			r.Hidden++
+		}
+	}
 	until := len(buckets)
 	if !r.Recovered.Censored {
 		until = min(until, end+int((r.Recovered.After+o.Hold+o.Interval-1)/o.Interval))
 	}
 	for _, b := range buckets[end:until] {
 		r.Held++
-		if b.Latency > r.Band.LatencyCeiling && r.Band.blind(b) {
+		if unseen(b) {
 			r.Blind++
 		}
 	}

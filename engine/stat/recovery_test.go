@@ -268,6 +268,7 @@ func TestRecoveryWithALateGenerator(t *testing.T) {
 		{"slow, the generator on time", 3, 0, 0.001, Elapsed{After: 25 * time.Second}, 0},
 		{"slow, the generator late", 3, 0, 0.05, Elapsed{}, 25},
 		{"failing, the generator late", 1, 0.5, 0.05, Elapsed{After: 25 * time.Second}, 0},
+		{"slower than that explains", 20, 0, 0.05, Elapsed{After: 25 * time.Second}, 0},
 	} {
 		r := rand.New(rand.NewPCG(13, 13))
 		b := measured(r, phase{seconds: 120}, phase{seconds: 20, failing: 1, fast: 1}, phase{seconds: 25, slower: c.slower, failing: c.failing}, phase{seconds: 60})
@@ -283,6 +284,28 @@ func TestRecoveryWithALateGenerator(t *testing.T) {
 		}
 		if warned := strings.Contains(strings.Join(got.Warnings, " "), "the generator itself was late"); warned != (c.blind > 0) {
 			t.Errorf("%s: warnings %q", c.name, got.Warnings)
+		}
+	}
+}
+
+// Whether a fault showed is not known where the generator was late while it lasted, and is where latency was far beyond that.
+func TestFaultWithALateGenerator(t *testing.T) {
+	for _, c := range []struct {
+		slower   float64
+		affected bool
+		hidden   int
+	}{{1, false, 0}, {3, false, 20}, {20, true, 0}} {
+		r := rand.New(rand.NewPCG(14, 14))
+		b := measured(r, phase{seconds: 120}, phase{seconds: 20, slower: c.slower}, phase{seconds: 60})
+		for i := range b {
+			b[i].Late = 0.0005
+			if i >= 120 && i < 140 {
+				b[i].Late = 0.05
+			}
+		}
+		got := RecoveryOf(RecoveryOptions{Start: 2 * time.Minute, End: 140 * time.Second}, b)
+		if got.Affected != c.affected || got.Hidden != c.hidden || got.Recovered != (Elapsed{}) {
+			t.Errorf("%v times slower: affected %v, %d not judged, back %v; want %v, %d, 0s", c.slower, got.Affected, got.Hidden, got.Recovered, c.affected, c.hidden)
 		}
 	}
 }
