@@ -153,6 +153,7 @@ func demoRun(ctx context.Context, c *console, f *runFlags, target string, exit b
 	if err := f.out.add(c, &conf); err != nil {
 		return err
 	}
+	defer outliveReader()()
 	a, err := app.New(ctx, conf)
 	if err != nil {
 		return withCode(exitStorage, err)
@@ -168,7 +169,7 @@ func demoRun(ctx context.Context, c *console, f *runFlags, target string, exit b
 
 // linger says how to query what was measured and waits for a signal.
 func linger(ctx context.Context, c *console, url string, r *report.Report) {
-	_, stopped, release := interrupts(ctx, func() {})
+	_, stopped, release := interrupts(ctx, func() {}, hangups()...)
 	defer release()
 	fmt.Fprintf(c.out, `
 The measurements can be queried now, as from any Prometheus (a Grafana Prometheus data source at %[1]s works):

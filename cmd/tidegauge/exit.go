@@ -39,7 +39,7 @@ var exitReasons = []struct {
 	{exitStorage, "the data directory, the store or an output file cannot be used; what was measured was still printed"},
 	{exitUnreachable, "the target could not be reached: no request got any answer"},
 	{exitInternal, "tidegauge itself failed: a bug"},
-	{exitInterrupted, "interrupted (Ctrl-C or SIGTERM) before the test was over, with no objective missed until then; everything measured was written"},
+	{exitInterrupted, "interrupted (Ctrl-C, SIGTERM or a closed terminal) before the test was over, with no objective missed until then; everything measured was written"},
 }
 
 func exitCodesHelp() string {

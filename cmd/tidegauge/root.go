@@ -85,6 +85,22 @@ Start with:  tidegauge demo
 	return root
 }
 
+// hangups are the signals of a terminal that was closed, unless whoever started the process (nohup) had it ignore them.
+func hangups() []os.Signal {
+	if signal.Ignored(syscall.SIGHUP) {
+		return nil
+	}
+	return []os.Signal{syscall.SIGHUP}
+}
+
+// outliveReader has writes to a standard output that nobody reads any more fail, instead of killing the process: a run has
+// faults to undo and results to keep. The function that it returns ends that.
+func outliveReader() (release func()) {
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	return func() { signal.Stop(pipes) }
+}
+
 // version returns the version that the Go toolchain stamped into the binary.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
@@ -94,12 +110,12 @@ func version() string {
 	return info.Main.Version
 }
 
-// interrupts turns signals into the two ways a run can be ended: the first SIGINT or SIGTERM closes stop, the second
-// cancels the context, and a third kills the process as it would any other. release gives the signals back.
-func interrupts(parent context.Context, first func()) (ctx context.Context, stop <-chan struct{}, release func()) {
+// interrupts turns signals into the two ways a run can be ended: the first SIGINT, SIGTERM or one of others closes stop, the
+// second cancels the context, and a third kills the process as it would any other. release gives the signals back.
+func interrupts(parent context.Context, first func(), others ...os.Signal) (ctx context.Context, stop <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, append(others, os.Interrupt, syscall.SIGTERM)...)
 	stopped := make(chan struct{})
 	done := make(chan struct{})
 	ended := make(chan struct{})

@@ -153,6 +153,7 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 	if err := reports.try(); err != nil {
 		return err
 	}
+	defer outliveReader()()
 	a, err := app.New(ctx, conf)
 	if err != nil {
 		return withCode(exitStorage, err)
@@ -226,7 +227,7 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 		if !show.live { // a live display says it itself
 			fmt.Fprintln(c.err, "ending the test: what is under way may finish; once more to end now")
 		}
-	})
+	}, hangups()...)
 	control := new(experiment.Control)
 	endKeys, keys := func() {}, false
 	if !f.headless {
