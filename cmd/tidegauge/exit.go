@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tidegauge/engine/experiment"
@@ -94,7 +95,7 @@ func codeOfReport(r *report.Report) exitCode {
 		return exitPass
 	case v.Code() == verdict.CodeUnreachable:
 		return exitUnreachable
-	case v.Code() == verdict.CodeStopped:
+	case v.Outcome != verdict.Fail && slices.ContainsFunc(v.Findings, func(f verdict.Finding) bool { return f.Code == verdict.CodeStopped }):
 		return exitInterrupted
 	case v.Outcome == verdict.Fail:
 		return exitFail

@@ -405,10 +405,12 @@ func conclude(findings []Finding, p *Part, a *account) Verdict {
 	has := func(o Outcome) bool {
 		return slices.ContainsFunc(findings, func(f Finding) bool { return f.Outcome == o })
 	}
+	coded := func(codes ...string) bool {
+		return slices.ContainsFunc(findings, func(f Finding) bool { return slices.Contains(codes, f.Code) })
+	}
 	switch {
-	case slices.ContainsFunc(findings, func(f Finding) bool {
-		return f.Code == CodeBooks || f.Code == CodeGenerator || f.Code == CodeFault
-	}):
+	// A target that never answered was not reached, whatever a fault did or not.
+	case coded(CodeBooks, CodeGenerator), coded(CodeFault) && !coded(CodeUnreachable):
 		v.Outcome = Inconclusive
 	case has(Fail):
 		v.Outcome = Fail
