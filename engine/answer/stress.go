@@ -109,12 +109,18 @@ func (in *StressInput) conclusion() (Standing, string, string) {
 	case r.Stop == search.GeneratorLimited && r.Lower > 0 && r.Upper > 0 && r.GeneratorLimit >= r.Lower:
 		// The target broke while the generator kept up: only how sure that is depends on the generator.
 		return Good, CodeCapacity, fmt.Sprintf("It carries %s and breaks at %s; the generator failed to make some of the trials there, so this is less certain than it could be", in.load(r.Lower), in.load(r.Upper))
+	case r.Stop == search.Disturbed:
+		why := ""
+		if t := in.limiting(); t != nil {
+			why = fmt.Sprintf(" (at %s %s)", in.load(t.Load), t.Reason)
+		}
+		return Undecided, CodeGeneratorLimited, fmt.Sprintf("The generator was disturbed: it did not make loads again that it had made before%s; %s", why, known)
 	case r.Stop == search.GeneratorLimited:
 		limit := ""
 		if t := in.limiting(); t != nil {
 			limit = " (" + t.Reason + ")"
 		}
-		return Undecided, CodeGeneratorLimited, fmt.Sprintf("The generator's limit came before the target's: it cannot make %s%s; %s", in.load(r.GeneratorLimit), limit, known)
+		return Undecided, CodeGeneratorLimited, fmt.Sprintf("The generator's limit came before the target's: it did not make %s%s; %s", in.load(r.GeneratorLimit), limit, known)
 	case r.Stop == search.OutOfBudget:
 		return Undecided, CodeBudget, r.Reason + ": " + known
 	}

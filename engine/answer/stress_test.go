@@ -40,9 +40,13 @@ func TestStress(t *testing.T) {
 			in.Trials = in.Trials[:5]
 			in.Trials[4].Outcome, in.Trials[4].Reason, in.Trials[4].Missed = "generator", "the generator was late: p99 20 ms, allowed 10 ms", nil
 		}), Undecided, CodeGeneratorLimited,
-			"The generator's limit came before the target's: it cannot make 800/s (the generator was late: p99 20 ms, allowed 10 ms); it carries 400/s at least; nearest its limit was pool (HikariCP), at 98% of it."},
+			"The generator's limit came before the target's: it did not make 800/s (the generator was late: p99 20 ms, allowed 10 ms); it carries 400/s at least; nearest its limit was pool (HikariCP), at 98% of it."},
 		{"disturbed by the generator at the bounds", change(search.GeneratorLimited, func(in *StressInput) { in.Result.GeneratorLimit = 412 }), Good, CodeCapacity,
 			"It carries 400/s and breaks at 412/s; the generator failed to make some of the trials there"},
+		{"disturbed again and again", change(search.Disturbed, func(in *StressInput) {
+			in.Trials[4].Outcome, in.Trials[4].Reason, in.Trials[4].Missed = "generator", "the generator was late: p99 20 ms, allowed 10 ms", nil
+		}), Undecided, CodeGeneratorLimited,
+			"The generator was disturbed: it did not make loads again that it had made before (at "},
 		{"out of budget", change(search.OutOfBudget, func(in *StressInput) {
 			in.Result.Reason = "14 trials took 7m, and the budget of 7m has no room for another"
 		}), Undecided, CodeBudget,

@@ -296,7 +296,7 @@ func (s *Search) relevant() (lower, upper float64) {
 		}
 	}
 	need := 1
-	if s.grid.p != nil && s.stop != Unlimited && s.stop != GeneratorLimited && s.stop != Doomed {
+	if s.grid.p != nil && s.stop != Unlimited && s.stop != Doomed {
 		need = 2 // once they scatter, one trial by itself is no bound
 	}
 	loads := slices.Sorted(maps.Keys(votes))

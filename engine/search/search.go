@@ -24,8 +24,8 @@ type Outcome string
 const (
 	Passed Outcome = "passed" // every objective was met
 	Failed Outcome = "failed" // the target did not meet one of them
-	// Generator means that the generator could not make the load: it says nothing of the target, and no load as high
-	// is tried again.
+	// Generator means that the generator did not make the load: it says nothing of the target. No load as high is tried
+	// again, unless one as high has passed: then something else disturbed the generator.
 	Generator Outcome = "generator"
 )
 
@@ -75,6 +75,7 @@ const (
 	Doomed           Stop = "doomed"            // fails at the lowest load
 	Unlimited        Stop = "unlimited"         // the highest load passes
 	GeneratorLimited Stop = "generator limited" // the generator's limit was reached before the target's
+	Disturbed        Stop = "disturbed"         // the generator did not make loads again that it had made before
 	OutOfBudget      Stop = "out of budget"
 	Running          Stop = "" // it has not ended
 )
@@ -109,6 +110,7 @@ type Search struct {
 	spent  time.Duration
 	grid   grid
 	ceil   float64 // what the generator can make lies below; +Inf: not known
+	again  int     // trials of loads that the generator did not make again
 	phase  Phase
 	next   float64
 	stop   Stop
@@ -196,7 +198,9 @@ func (s *Search) Record(load float64, outcome Outcome, took time.Duration) error
 	if s.phase == Done {
 		return nil
 	}
-	if outcome == Generator {
+	if outcome == Generator && load <= s.made() {
+		s.again++
+	} else if outcome == Generator {
 		s.ceil = min(s.ceil, load)
 	} else if s.grid.p != nil {
 		s.grid.learn(load, outcome == Passed)
@@ -204,6 +208,19 @@ func (s *Search) Record(load float64, outcome Outcome, took time.Duration) error
 	s.decide()
 	return nil
 }
+
+// made returns the highest load that passed, so that the generator can make it; 0: none.
+func (s *Search) made() (load float64) {
+	for _, t := range s.trials {
+		if t.Outcome == Passed {
+			load = max(load, t.Load)
+		}
+	}
+	return load
+}
+
+// mostAgain is how many trials of loads the generator may not make again.
+const mostAgain = 3
 
 // round makes a load one that can be tried.
 func (s *Search) round(load float64) float64 {
@@ -227,6 +244,10 @@ func (s *Search) end(stop Stop, format string, args ...any) {
 func (s *Search) decide() {
 	if s.o.Budget > 0 && s.spent >= s.o.Budget {
 		s.end(OutOfBudget, "the trials took %v of %v", s.spent.Round(time.Second), s.o.Budget)
+		return
+	}
+	if s.again >= mostAgain {
+		s.end(Disturbed, "the generator did not make %.4g and other loads again that it had made before", s.trials[len(s.trials)-1].Load)
 		return
 	}
 	switch s.phase {

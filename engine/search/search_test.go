@@ -148,6 +148,38 @@ func TestGeneratorIsNeverTheTargetsLimit(t *testing.T) {
 	}
 }
 
+// What disturbs the generator for a while, at loads it had made before, is no limit: the search goes on where it was.
+func TestDisturbedGenerator(t *testing.T) {
+	for _, c := range []struct {
+		disturbed int // trials of the confirming phase
+		stop      Stop
+	}{{2, Found}, {mostAgain, Disturbed}} {
+		r := rand.New(rand.NewPCG(27, 28))
+		s, err := New(Options{Lowest: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := c.disturbed
+		for {
+			load, phase, ok := s.Next()
+			if !ok {
+				break
+			}
+			outcome := target{capacity: 1000, sd: 0.01}.try(r, load)
+			if phase == Confirming && load <= s.made() && left > 0 {
+				left, outcome = left-1, Generator
+			}
+			if err := s.Record(load, outcome, 30*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := s.Result()
+		if got.Stop != c.stop || left != 0 || got.GeneratorLimit != 0 || got.Lower < 950 || got.Lower > 1020 {
+			t.Errorf("%d disturbed: %s (%s), lower %v, generator's limit %v; want %s and a lower bound near 1000", c.disturbed, got.Stop, got.Reason, got.Lower, got.GeneratorLimit, c.stop)
+		}
+	}
+}
+
 func TestRestoreGoesOnWhereItWas(t *testing.T) {
 	r := rand.New(rand.NewPCG(27, 28))
 	c := target{capacity: 777, sd: 0.05, bad: 0.1}

@@ -61,6 +61,7 @@ func TestTheGeneratorsLimitIsNotTheTargets(t *testing.T) {
 		"the target is slow":             {second{300 * ms, 300 * ms, ms, protocol.OK}, 0, false, false, "p95 < 200 ms: 300 ms"},
 		"the target refuses":             {second{5 * ms, 5 * ms, ms, protocol.Status}, 0, false, false, "error_rate < 1%: 100%"},
 		"the generator is late":          {second{300 * ms, 20 * ms, 280 * ms, protocol.OK}, 0, false, true, "the generator was late: p99 280 ms, allowed 20 ms"},
+		"late, and the target down":      {second{300 * ms, 20 * ms, 280 * ms, protocol.Refused}, 0, false, false, "error_rate < 1%: 100%"},
 		"late, and the target slow too":  {second{600 * ms, 300 * ms, 300 * ms, protocol.OK}, 0, false, true, "the generator was late"},
 		"a little late, and passed":      {second{60 * ms, 20 * ms, 40 * ms, protocol.OK}, 0, true, false, ""},
 		"the generator ran out of ports": {second{5 * ms, 5 * ms, ms, protocol.Refused}, 10, false, true, "the generator ran out of "},

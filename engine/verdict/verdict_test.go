@@ -160,6 +160,11 @@ func TestFindings(t *testing.T) {
 			f.seconds(80, work{n: 100, seconds: 0.001, outcome: protocol.Refused})
 			return f.end()
 		}, Fail, CodeUnreachable, "the target http://127.0.0.1:1 gave no answer to any of 8,000 requests (refused 8000): dial tcp 127.0.0.1:1: connection refused"},
+		{"unreachable, and a fault without effect", []plan.Objective{p95(0.2)}, func(f *fakeRun) Verdict {
+			f.judge.FaultFailed("nothing has connected to the proxy")
+			f.seconds(80, work{n: 100, seconds: 0.001, outcome: protocol.Refused})
+			return f.end()
+		}, Fail, CodeUnreachable, "gave no answer to any of 8,000 requests"},
 		{"unreachable, no objectives", nil, func(f *fakeRun) Verdict {
 			f.seconds(80, work{n: 100, seconds: 0.001, outcome: protocol.DNS})
 			return f.end()
