@@ -41,6 +41,7 @@
 //	1      engine/store                 time series in an embedded TSDB, queried with PromQL                 prometheus
 //	2      engine/interval              keeps what a run measured interval by interval, in bounded space
 //	2      engine/timeline              sorts what became of the work by when it was meant to start
+//	2      engine/live                  says how a run stands while it lasts, in figures that a display needs
 //	2      engine/document              reads YAML and says with line and column what is wrong in it         yaml.v3
 //	2      engine/scrape                reads the metrics of the servers under test                          prometheus
 //	2      engine/telemetry             shows measurements as an OpenTelemetry Producer                      otel, client_golang

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"tidegauge/engine/live"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/verdict"
@@ -21,7 +22,6 @@ import (
 
 const (
 	plainEvery  = 5 * time.Second // between two lines of plain progress
-	recentSpan  = 5               // snapshots over which "now" is taken
 	sparkLength = 60              // points of the response time's line
 )
 
@@ -45,11 +45,9 @@ type progress struct {
 
 	trial atomic.Pointer[string] // of a search: what is tried now
 
-	recent    []measure.Sum
-	lengths   []time.Duration
+	meter     live.Meter
 	p95       []float64
-	users     int
-	lastPlain time.Time
+	lastPlain time.Duration
 	lastPhase int
 	started   bool
 }
@@ -135,106 +133,71 @@ func (p *progress) tell(line string) {
 
 // Consume implements measure.Sink.
 func (p *progress) Consume(_ context.Context, s *measure.Snapshot) error {
-	if length := s.Time.Sub(s.Since); length > 0 {
-		p.remember(s.Delta.Sum(s.Names, nil), length)
-		p.users = s.PeakUsers
-	}
-	if p.live {
-		p.draw(s)
-	} else {
-		p.line(s)
-	}
+	p.stands(p.meter.Add(s))
 	return nil
 }
 
-func (p *progress) remember(sum measure.Sum, length time.Duration) {
-	p.recent = append(p.recent, sum)
-	p.lengths = append(p.lengths, length)
-	if len(p.recent) > recentSpan {
-		p.recent = slices.Delete(p.recent, 0, 1)
-		p.lengths = slices.Delete(p.lengths, 0, 1)
-	}
-	p.p95 = append(p.p95, sum.ResponseTime.Quantile(0.95))
+// stands shows how the run stands after another interval.
+func (p *progress) stands(now live.Progress) {
+	p.p95 = append(p.p95, now.P95)
 	if len(p.p95) > sparkLength {
 		p.p95 = slices.Delete(p.p95, 0, 1)
+	}
+	if p.live {
+		p.draw(&now)
+	} else {
+		p.line(&now)
 	}
 }
 
 // planned is how long the run is to last.
-func (p *progress) planned(s *measure.Snapshot) time.Duration { return cmp.Or(p.budget, s.Planned) }
-
-// state is what both forms of progress show.
-type state struct {
-	elapsed, left time.Duration
-	phase         string
-	users         int
-	rate          float64
-	now           measure.Sum
-	total         measure.Sum
+func (p *progress) planned(now *live.Progress) time.Duration {
+	return cmp.Or(p.budget, lengthOf(now.Planned))
 }
 
-func (p *progress) state(s *measure.Snapshot) state {
-	st := state{
-		elapsed: s.Time.Sub(s.Start),
-		phase:   s.Phase,
-		users:   p.users,
-		total:   s.Total.Sum(s.Names, nil),
-	}
-	st.left = max(0, p.planned(s)-st.elapsed)
-	var length time.Duration
-	for i := range p.recent {
-		st.now.ResponseTime.Merge(&p.recent[i].ResponseTime)
-		st.now.Finished += p.recent[i].Finished
-		st.now.Failed += p.recent[i].Failed
-		length += p.lengths[i]
-	}
-	if length > 0 {
-		st.rate = float64(st.now.Finished) / length.Seconds()
-	}
-	return st
-}
+// lengthOf turns seconds into a length of time.
+func lengthOf(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
-func (p *progress) line(s *measure.Snapshot) {
-	due := !p.started || s.Final || s.PhaseID != p.lastPhase && p.trial.Load() == nil || s.Time.Sub(p.lastPlain) >= plainEvery-100*time.Millisecond
+func (p *progress) line(now *live.Progress) {
+	elapsed := lengthOf(now.Seconds)
+	due := !p.started || now.Final || now.PhaseID != p.lastPhase && p.trial.Load() == nil || elapsed-p.lastPlain >= plainEvery-100*time.Millisecond
 	if !due {
 		return
 	}
-	p.lastPhase, p.lastPlain = s.PhaseID, s.Time
+	p.lastPhase, p.lastPlain = now.PhaseID, elapsed
 	if !p.started {
 		p.started = true
 		atMost := ""
 		if p.budget > 0 {
 			atMost = "at most "
 		}
-		p.show(fmt.Sprintf("%s: running for %s%s", p.title, atMost, clock(p.planned(s))))
+		p.show(fmt.Sprintf("%s: running for %s%s", p.title, atMost, clock(p.planned(now))))
 		return
 	}
-	st := p.state(s)
+	r := &now.Recent
 	p.show(fmt.Sprintf("%6s  %-8s users %-4d %8.1f/s  p50 %-8s p95 %-8s p99 %-8s failed %d (%s)",
-		clock(st.elapsed), st.phase, st.users, st.rate,
-		latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), st.total.Failed, percent(st.total.Failed, st.total.Finished)))
+		clock(elapsed), now.Phase, now.Users, r.Rate, latency(r, r.P50), latency(r, r.P95), latency(r, r.P99), now.Failures, percent(now.Failures, now.Requests)))
 }
 
-func (p *progress) draw(s *measure.Snapshot) {
-	st := p.state(s)
+func (p *progress) draw(now *live.Progress) {
+	r := &now.Recent
 	width := p.width()
-	rate := fmt.Sprintf("rate %.1f/s", st.rate)
-	if s.Rate > 0 {
-		rate += fmt.Sprintf(" (due %.4g/s)", s.Rate)
+	rate := fmt.Sprintf("rate %.1f/s", r.Rate)
+	if now.Arrivals > 0 {
+		rate += fmt.Sprintf(" (due %.4g/s)", now.Arrivals)
 	}
-	failed := fmt.Sprintf("failed %d (%s)", st.total.Failed, percent(st.total.Failed, st.total.Finished))
-	if st.total.Failed > 0 {
+	failed := fmt.Sprintf("failed %d (%s)", now.Failures, percent(now.Failures, now.Requests))
+	if now.Failures > 0 {
 		failed = p.paint("31", failed)
 	}
-	phase := st.phase
+	phase := now.Phase
 	if p.stopping.Load() {
 		phase = p.paint("33", "ending; Ctrl-C once more ends it now")
 	}
 	lines := []string{
-		fmt.Sprintf("%s  %s  %s", p.paint("1", p.title), bar(st.elapsed, p.planned(s), min(40, max(10, width-65))), phase),
-		fmt.Sprintf("  %s of %s  users %d  %s  %s", clock(st.elapsed), p.length(s, st), st.users, rate, failed),
-		fmt.Sprintf("  response time  p50 %s  p95 %s  p99 %s  max %s  (last %d s)",
-			latency(&st.now, 0.5), latency(&st.now, 0.95), latency(&st.now, 0.99), latency(&st.now, 1), recentSpan),
+		fmt.Sprintf("%s  %s  %s", p.paint("1", p.title), bar(lengthOf(now.Seconds), p.planned(now), min(40, max(10, width-65))), phase),
+		fmt.Sprintf("  %s of %s  users %d  %s  %s", clock(lengthOf(now.Seconds)), p.length(now), now.Users, rate, failed),
+		fmt.Sprintf("  response time  p50 %s  p95 %s  p99 %s  max %s  (last %d s)", latency(r, r.P50), latency(r, r.P95), latency(r, r.P99), latency(r, r.Max), live.Span),
 		"  p95 " + sparkline(p.p95[max(0, len(p.p95)-(width-8)):]),
 	}
 	if trial := p.trial.Load(); trial != nil {
@@ -260,17 +223,19 @@ func (p *progress) keysLine() string {
 }
 
 // length says how long the run is to last, and what is going on once its load is over.
-func (p *progress) length(s *measure.Snapshot, st state) string {
+func (p *progress) length(now *live.Progress) string {
 	if p.budget > 0 {
 		return "at most " + clock(p.budget)
 	}
+	planned := lengthOf(now.Planned)
+	left := max(0, planned-lengthOf(now.Seconds))
 	switch {
-	case st.left == 0 && !s.Final:
-		return clock(s.Planned) + ", waiting for what is under way"
-	case st.left == 0:
-		return clock(s.Planned)
+	case left == 0 && !now.Final:
+		return clock(planned) + ", waiting for what is under way"
+	case left == 0:
+		return clock(planned)
 	}
-	return clock(s.Planned) + ", " + clock(st.left) + " left"
+	return clock(planned) + ", " + clock(left) + " left"
 }
 
 // paint wraps text in an SGR sequence where colour is welcome.
@@ -329,11 +294,12 @@ func sparkline(values []float64) string {
 	return b.String()
 }
 
-func latency(s *measure.Sum, q float64) string {
-	if s.ResponseTime.Count() == 0 {
+// latency formats a response time of the latest intervals, which may have none.
+func latency(r *live.Recent, seconds float64) string {
+	if r.Requests == 0 {
 		return "–"
 	}
-	return seconds(s.ResponseTime.Quantile(q))
+	return verdict.Format(seconds, "s")
 }
 
 // seconds formats a length of time for a person.

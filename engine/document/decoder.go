@@ -23,6 +23,7 @@ type Options struct {
 	Hint   string                      // what a document that is empty should have instead; empty: a document may be empty
 	Later  []string                    // keys that other versions have
 	Getenv func(string) (string, bool) // for ${env.NAME}; nil: no variable is set
+	File   func(name string) error     // says why a file may not be read, by its name as written; nil: any may be
 }
 
 // Decoder reads the tree of a document and gathers what is wrong with it. Its methods report what they cannot read and say

@@ -119,6 +119,12 @@ func (d *Decoder) FileName(n Node) (string, bool) {
 		d.Wrong(n, "the name of the file is empty, expected one relative to the %s", d.options.Kind)
 		return "", false
 	}
+	if d.options.File != nil {
+		if err := d.options.File(name); err != nil {
+			d.Wrong(n, "%s", OneLine(err.Error()))
+			return "", false
+		}
+	}
 	path := d.Resolve(name)
 	f, err := os.Open(path)
 	if err == nil {

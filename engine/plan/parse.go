@@ -50,7 +50,7 @@ type decoder struct {
 // Parse reads a plan. The error, if any, is of type Errors and lists every mistake. Files that the plan names are looked
 // for in the directory of file, and read: a data file that is not there is a mistake of the plan.
 func Parse(file string, text []byte, o Options) (*Plan, error) {
-	reader, root := document.New(file, text, document.Options{Kind: "plan", Hint: minimalPlan, Getenv: o.Getenv})
+	reader, root := document.New(file, text, document.Options{Kind: "plan", Hint: minimalPlan, Getenv: o.Getenv, File: o.File})
 	if root == nil {
 		return nil, reader.Errors()
 	}

@@ -268,6 +268,8 @@ type Test struct {
 // Options are the circumstances a plan is read in. The zero Options read no environment.
 type Options struct {
 	Getenv func(string) (string, bool) // for ${env.NAME}; nil: no variable is set
+	// File says why a file that the plan names, but for those under scrape, may not be read, by its name as written; nil: any may be.
+	File func(name string) error
 	// Jobs are scraped always, not only while a test of the plan lasts: presets ask them too.
 	Jobs []string
 	// CheckPromQL says what is wrong with an expression of an objective; nil: nothing is checked. $run and $range are

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tidegauge/engine/experiment"
+	"tidegauge/engine/live"
 	"tidegauge/engine/measure"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/verdict"
@@ -52,28 +53,11 @@ type Status struct {
 	Code     string            `json:"code,omitempty"` // of the finding that decided
 	Summary  string            `json:"summary,omitempty"`
 	Error    string            `json:"error,omitempty"` // why there is no verdict, or what could not be kept
-	Progress *Progress         `json:"progress,omitempty"`
+	Progress *live.Progress    `json:"progress,omitempty"`
 }
 
 // Over reports whether nothing more comes.
 func (s *Status) Over() bool { return s.State == Finished || s.State == Failed }
-
-// Progress is the latest interval of a run. Times are in seconds.
-type Progress struct {
-	Seconds   float64 `json:"seconds"` // since the start of the load
-	Planned   float64 `json:"planned"`
-	Phase     string  `json:"phase"`
-	Users     int     `json:"users"`
-	Arrivals  float64 `json:"arrivals"`   // intended, per second
-	Rate      float64 `json:"rate"`       // requests finished per second, in the interval
-	ErrorRate float64 `json:"error_rate"` // in the interval
-	P50       float64 `json:"p50"`
-	P95       float64 `json:"p95"`
-	P99       float64 `json:"p99"`
-	Max       float64 `json:"max"`
-	Requests  uint64  `json:"requests"` // finished since the start
-	Failures  uint64  `json:"failures"`
-}
 
 // job is a request and what becomes of it. It is a sink of its run.
 type job struct {
@@ -81,6 +65,7 @@ type job struct {
 	plan    *plan.Plan
 	test    *plan.Test
 	control *experiment.Control
+	meter   live.Meter
 
 	mu      sync.Mutex
 	status  Status
@@ -106,20 +91,7 @@ func (j *job) now() (Status, <-chan struct{}) {
 
 // Consume implements measure.Sink.
 func (j *job) Consume(_ context.Context, s *measure.Snapshot) error {
-	length := s.Time.Sub(s.Since).Seconds()
-	if length <= 0 {
-		return nil
-	}
-	last, total := s.Delta.Sum(s.Names, nil), s.Total.Sum(s.Names, nil)
-	p := &Progress{
-		Seconds: s.Time.Sub(s.Start).Seconds(), Planned: s.Planned.Seconds(), Phase: s.Phase, Users: s.PeakUsers, Arrivals: s.Rate,
-		Rate: float64(last.Finished) / length, Requests: total.Finished, Failures: total.Failed,
-	}
-	if last.Finished > 0 {
-		p.ErrorRate = float64(last.Failed) / float64(last.Finished)
-		p.P50, p.P95 = last.ResponseTime.Quantile(0.5), last.ResponseTime.Quantile(0.95)
-		p.P99, p.Max = last.ResponseTime.Quantile(0.99), last.ResponseTime.Quantile(1)
-	}
-	j.update(func(s *Status) { s.Progress = p })
+	now := j.meter.Add(s)
+	j.update(func(s *Status) { s.Progress = &now })
 	return nil
 }
