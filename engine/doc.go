@@ -77,6 +77,7 @@
 //	10     engine/api                   answers the daemon's HTTP API and guards it
 //	11     cmd/tidegauge/internal/app   puts the command together
 //	11     cmd/tidegauge/internal/config  reads the configuration: what outlives a plan                        yaml.v3
+//	11     cmd/tidegauge/internal/remote  asks a daemon over its HTTP API, and nothing else
 //	12     cmd/tidegauge                the binary; one file per subcommand                                  cobra
 //	12     cmd/paydemo                  a payment service to aim at; imports nothing of ours but its own packages
 package engine

@@ -37,7 +37,7 @@ var exitReasons = []struct {
 	{exitUsage, "the command line is wrong"},
 	{exitPlan, "the plan or the configuration is wrong; nothing was sent"},
 	{exitInconclusive, "what was measured cannot carry an answer: generator too late, too few samples, work dropped; of compare, no verdict"},
-	{exitStorage, "the data directory, the store or an output file cannot be used; what was measured was still printed"},
+	{exitStorage, "the data directory, the store, an output file or the daemon (--server) cannot be used; what was measured was still printed"},
 	{exitUnreachable, "the target could not be reached: no request got any answer"},
 	{exitInternal, "tidegauge itself failed: a bug"},
 	{exitInterrupted, "interrupted (Ctrl-C, SIGTERM or a closed terminal) before the test was over, with no objective missed until then; everything measured was written"},

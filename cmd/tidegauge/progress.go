@@ -16,7 +16,6 @@ import (
 
 	"tidegauge/engine/live"
 	"tidegauge/engine/measure"
-	"tidegauge/engine/plan"
 	"tidegauge/engine/verdict"
 )
 
@@ -56,11 +55,9 @@ type progress struct {
 const linesBehind = 100
 
 // newProgress chooses the form: live on a terminal, plain where it is not one, with NO_COLOR, or when asked for.
-func newProgress(c *console, p *plan.Plan, t *plan.Test, plain bool) *progress {
-	pr := &progress{title: p.Name + " · " + t.Name, screen: c.out}
-	if t.Search != nil {
-		pr.budget = t.Search.Budget
-	}
+// budget is how long a search may take, else 0.
+func newProgress(c *console, title string, budget time.Duration, plain bool) *progress {
+	pr := &progress{title: title, budget: budget, screen: c.out}
 	pr.live = colored(c) && !plain
 	pr.color = pr.live
 	pr.width = func() int { return widthOf(c) }

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"tidegauge/engine/measure"
-	"tidegauge/engine/plan"
 	"tidegauge/engine/protocol"
 )
 
@@ -18,7 +17,7 @@ import (
 func watch(t *testing.T, live bool, screen io.Writer) {
 	t.Helper()
 	c := &console{out: screen, getenv: func(string) (string, bool) { return "", false }}
-	p := newProgress(c, &plan.Plan{Name: "shop"}, &plan.Test{Name: "load"}, false)
+	p := newProgress(c, "shop · load", 0, false)
 	if p.live {
 		t.Fatal("a buffer is taken for a terminal")
 	}

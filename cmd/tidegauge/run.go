@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"syscall"
@@ -39,6 +40,7 @@ type runFlags struct {
 	stopTimeout     locustDuration
 	subject         experiment.Subject
 	confirm         bool
+	server          serverFlags
 	settings
 }
 
@@ -54,6 +56,12 @@ Ctrl-C once ends the test gracefully and still writes everything; twice ends it 
 At a terminal keys change the load: w and s are a user (or an arrival per second) more or fewer, W and S ten, p pauses and
 goes on, q ends the test gracefully. What is judged ends at the first change, and such a run does not pass.
 
+With --server a daemon (tidegauge serve) runs the test, under its limits, when it is its turn; everything else is as here:
+progress, keys, summary, exit code, and the files, written here from what the daemon has kept. The plan is sent, with the files
+in its folder and below that it names and the environment variables that it names; it sees nothing else of the daemon's
+machine, so that scrape jobs cannot name files. Ctrl-C ends the run there. Where the connection is lost the run goes on, and is
+followed again once there is a connection.
+
 ` + exitCodesHelp(),
 		Example: `  tidegauge run payments.yaml --test load
   tidegauge run payments.yaml --host http://localhost:8000 --users 50 --spawn-rate 10 --run-time 5m
@@ -65,6 +73,13 @@ goes on, q ends the test gracefully. What is judged ends at the first change, an
 			if err := f.given(cmd); err != nil {
 				return withCode(exitUsage, err)
 			}
+			failOnError := cmd.Flags().Changed("exit-code-on-error")
+			if f.server.url != "" {
+				if err := refuseLocal(cmd); err != nil {
+					return err
+				}
+				return f.runOnServer(cmd.Context(), c, args[0], failOnError)
+			}
 			conf, err := f.appConfig(c)
 			if err != nil {
 				return err
@@ -73,7 +88,7 @@ goes on, q ends the test gracefully. What is judged ends at the first change, an
 			if err != nil {
 				return err
 			}
-			return f.run(cmd.Context(), c, conf, p, cmd.Flags().Changed("exit-code-on-error"))
+			return f.run(cmd.Context(), c, conf, p, failOnError)
 		},
 	}
 	f.register(cmd)
@@ -120,6 +135,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.allowHooks, "allow-hook", nil, allowHookHelp)
 	registerSubject(flags, &f.subject)
 	flags.BoolVar(&f.confirm, "confirm", false, "where the run looks worse than its baseline, run the test twice more: a regression that\nthey show too ends with exit code 1")
+	f.server.register(flags, "have the daemon at this URL run the test, as https://load.example.com")
 	f.out.registerRun(flags)
 	flags.BoolVar(&f.headless, "headless", false, "progress in plain lines, even on a terminal")
 	flags.StringVar(&f.csv, "csv", "", "write Locust's CSV files PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv, PREFIX_exceptions.csv; the folder must be there")
@@ -128,29 +144,12 @@ func (f *runFlags) register(cmd *cobra.Command) {
 }
 
 func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan.Plan, failOnError bool) error {
-	if f.csvFullHistory && f.csv == "" {
-		return withCode(exitUsage, errors.New("--csv-full-history needs --csv PREFIX"))
-	}
-	reports, err := f.outputs()
-	if err != nil {
-		return withCode(exitUsage, err)
-	}
-	out := c.out
-	alone, err := reports.standard()
-	if err != nil {
-		return withCode(exitUsage, err)
-	}
-	if alone {
-		c = &console{c.in, c.err, c.err, c.getenv}
-	}
 	test, err := p.Override(f.test, f.locust)
 	if err != nil {
 		return withCode(exitUsage, err)
 	}
-	if err := errors.Join(folderExists("--csv "+f.csv, f.csv), reports.foldersExist()); err != nil {
-		return withCode(exitUsage, err)
-	}
-	if err := reports.try(); err != nil {
+	reports, out, c, err := f.prepare(c)
+	if err != nil {
 		return err
 	}
 	defer outliveReader()()
@@ -174,6 +173,29 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 		return withCode(exitCode(f.exitCodeOnError), errSaid)
 	}
 	return ended(r, err)
+}
+
+// prepare sees that everything that is to be written can be, before anything is sent. out is for a report that is to have standard
+// output, and what it returns as the console is for everything else.
+func (f *runFlags) prepare(c *console) (reports outputs, out io.Writer, others *console, err error) {
+	if f.csvFullHistory && f.csv == "" {
+		return nil, nil, nil, withCode(exitUsage, errors.New("--csv-full-history needs --csv PREFIX"))
+	}
+	if reports, err = f.outputs(); err != nil {
+		return nil, nil, nil, withCode(exitUsage, err)
+	}
+	alone, err := reports.standard()
+	if err != nil {
+		return nil, nil, nil, withCode(exitUsage, err)
+	}
+	out = c.out
+	if alone {
+		c = &console{c.in, c.err, c.err, c.getenv}
+	}
+	if err := errors.Join(folderExists("--csv "+f.csv, f.csv), reports.foldersExist()); err != nil {
+		return nil, nil, nil, withCode(exitUsage, err)
+	}
+	return reports, out, c, reports.try()
 }
 
 // judgedByErrorsAlone reports whether nothing but failed requests speaks against a run: what --exit-code-on-error is about.
@@ -207,12 +229,16 @@ func stop(ctx context.Context, a *app.App) error {
 
 // runOn runs the test and prints and writes what it gave. A report comes with an error when something could not be kept.
 func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Plan, t *plan.Test, rerunOf string) (*report.Report, error) {
-	show := newProgress(c, p, t, f.headless)
+	var budget time.Duration
+	if t.Search != nil {
+		budget = t.Search.Budget
+	}
+	show := newProgress(c, p.Name+" · "+t.Name, budget, f.headless)
 	sinks := []measure.Sink{show}
 	var csv *locust.Writer
 	if f.csv != "" && rerunOf == "" { // the files are of the run itself
 		var err error
-		if csv, err = newCSV(f.csv, f.csvFullHistory); err != nil {
+		if csv, err = locust.New(csvOptions(f.csv, f.csvFullHistory)); err != nil {
 			return nil, withCode(exitStorage, err)
 		}
 		sinks = append(sinks, csv)
@@ -231,7 +257,7 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 	control := new(experiment.Control)
 	endKeys, keys := func() {}, false
 	if !f.headless {
-		endKeys, keys = watchKeys(c, control, show.say)
+		endKeys, keys = watchKeys(c, localControl{control}, show.say)
 	}
 	show.keys = keys
 	show.start()
@@ -275,12 +301,12 @@ func (f *runFlags) confirmed(ctx context.Context, c *console, a *app.App, p *pla
 	return r, printed(report.WriteComparison(c.out, found, widthOf(c), colored(c)))
 }
 
-func newCSV(prefix string, fullHistory bool) (*locust.Writer, error) {
+func csvOptions(prefix string, fullHistory bool) locust.Options {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "local"
 	}
-	return locust.New(locust.Options{Prefix: prefix, FullHistory: fullHistory, Node: host})
+	return locust.Options{Prefix: prefix, FullHistory: fullHistory, Node: host}
 }
 
 // printed says whose fault it is that a summary could not be written; that nobody reads any more is nobody's.

@@ -19,7 +19,6 @@ import (
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/history"
 	"tidegauge/engine/outlet"
-	"tidegauge/engine/plan"
 	"tidegauge/engine/queue"
 	"tidegauge/engine/run"
 	"tidegauge/engine/scrape"
@@ -30,6 +29,11 @@ var description []byte
 
 // maxBody bounds the body of a request.
 const maxBody = 1 << 20
+
+// maxSent bounds the body of a request that a plan and its files may come with.
+const maxSent = 32 << 20
+
+const startPattern = "POST /tidegauge/v1/jobs"
 
 // keepAlive is how often a stream of events says that it is still there.
 const keepAlive = 15 * time.Second
@@ -61,7 +65,11 @@ func New(o Options) http.Handler {
 				problem(w, err)
 				return
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+			whole := r.Body
+			r.Body = http.MaxBytesReader(w, whole, maxBody)
+			if pattern == startPattern {
+				r.Body = http.MaxBytesReader(w, whole, maxSent)
+			}
 			err := f(w, r)
 			if role != Read {
 				o.Audit.note(r, err)
@@ -84,13 +92,13 @@ func New(o Options) http.Handler {
 	})
 	handle("POST /tidegauge/v1/schedules/{schedule}/run", Run, a.runSchedule)
 	handle("GET /tidegauge/v1/jobs", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Queue.Jobs()) })
-	handle("POST /tidegauge/v1/jobs", Run, a.start)
+	handle(startPattern, Run, a.start)
 	handle("GET /tidegauge/v1/jobs/{job}", Read, a.job)
 	handle("GET /tidegauge/v1/jobs/{job}/events", Read, a.events)
 	handle("POST /tidegauge/v1/jobs/{job}/load", Run, a.load)
 	handle("POST /tidegauge/v1/jobs/{job}/pause", Run, a.change(a.Queue.Pause))
 	handle("POST /tidegauge/v1/jobs/{job}/resume", Run, a.change(a.Queue.Resume))
-	handle("POST /tidegauge/v1/jobs/{job}/stop", Run, a.change(a.Queue.Stop))
+	handle("POST /tidegauge/v1/jobs/{job}/stop", Run, a.stop)
 	handle("GET /tidegauge/v1/runs", Read, a.runs)
 	handle("GET /tidegauge/v1/runs/{run}", Read, a.run)
 	handle("GET /tidegauge/v1/runs/{run}/report", Read, a.report)
@@ -98,6 +106,8 @@ func New(o Options) http.Handler {
 		handle("GET /tidegauge/v1/runs/{run}/report"+o.Formats[i].Extension, Read, a.formatted(&o.Formats[i]))
 	}
 	handle("GET /tidegauge/v1/runs/{run}/summary", Read, a.summary)
+	handle("GET /tidegauge/v1/runs/{run}/plan", Read, a.planOfRun)
+	handle("GET /tidegauge/v1/runs/{run}/intervals", Read, a.intervals)
 	handle("GET /tidegauge/v1/outlets", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Outlets()) })
 	handle("GET /tidegauge/v1/targets", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Targets()) })
 	mux.HandleFunc("/tidegauge/", func(w http.ResponseWriter, r *http.Request) {
@@ -134,8 +144,11 @@ func problemOf(err error) *Problem {
 		set(http.StatusNotFound, "No such plan")
 	case errors.Is(err, queue.ErrNoJob):
 		set(http.StatusNotFound, "No such job")
-	case errors.Is(err, queue.ErrBroken):
+	case errors.Is(err, queue.ErrBroken), errors.Is(err, queue.ErrSent):
 		set(http.StatusConflict, "The plan is broken")
+		if errors.Is(err, queue.ErrSent) {
+			set(http.StatusUnprocessableEntity, "The plan has mistakes")
+		}
 		if all, ok := errors.AsType[document.Errors](err); ok {
 			for _, one := range all {
 				p.Errors = append(p.Errors, one.Error())
@@ -260,42 +273,6 @@ func (a *api) plan(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, http.StatusOK, p)
 }
 
-// startBody is what a run is asked for with.
-type startBody struct {
-	Plan        string            `json:"plan"`
-	Test        string            `json:"test"`
-	Parameters  map[string]string `json:"parameters"`
-	Labels      map[string]string `json:"labels"`
-	Seed        uint64            `json:"seed"`
-	Host        string            `json:"host"`
-	Users       int               `json:"users"`
-	SpawnRate   float64           `json:"spawn_rate"`
-	RunTime     float64           `json:"run_time"` // seconds
-	Tags        []string          `json:"tags"`
-	ExcludeTags []string          `json:"exclude_tags"`
-}
-
-func (a *api) start(w http.ResponseWriter, r *http.Request) error {
-	var b startBody
-	if err := read(r, &b); err != nil {
-		return err
-	}
-	if !(b.RunTime >= 0 && b.RunTime <= document.MaxDuration.Seconds()) {
-		return fmt.Errorf("%w: run_time is %g s, expected from 0 to a year", queue.ErrRequest, b.RunTime)
-	}
-	s, err := a.Queue.Start(queue.Request{
-		Plan: b.Plan, Test: b.Test, Parameters: b.Parameters, Labels: b.Labels, Seed: b.Seed, By: whoIs(r),
-		Overrides: plan.Overrides{
-			Host: b.Host, Users: b.Users, SpawnRate: b.SpawnRate, RunTime: time.Duration(b.RunTime * float64(time.Second)), Tags: b.Tags, ExcludeTags: b.ExcludeTags,
-		},
-	})
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", "/tidegauge/v1/jobs/"+s.ID)
-	return reply(w, http.StatusAccepted, s)
-}
-
 func (a *api) runSchedule(w http.ResponseWriter, r *http.Request) error {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil { // what a webhook says is of no use here
 		return fmt.Errorf("reading the body: %w", err)
@@ -314,39 +291,6 @@ func (a *api) job(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return reply(w, http.StatusOK, s)
-}
-
-func (a *api) change(do func(id, by string) error) func(http.ResponseWriter, *http.Request) error {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := do(r.PathValue("job"), whoIs(r)); err != nil {
-			return err
-		}
-		return a.job(w, r)
-	}
-}
-
-func (a *api) load(w http.ResponseWriter, r *http.Request) error {
-	var b struct {
-		Rate  *float64 `json:"rate"`
-		Users *int     `json:"users"`
-	}
-	if err := read(r, &b); err != nil {
-		return err
-	}
-	id, by := r.PathValue("job"), whoIs(r)
-	var err error
-	switch {
-	case b.Rate != nil && b.Users == nil:
-		err = a.Queue.SetRate(id, by, *b.Rate)
-	case b.Users != nil && b.Rate == nil:
-		err = a.Queue.SetUsers(id, by, *b.Users)
-	default:
-		err = &Problem{Status: http.StatusBadRequest, Title: "The body cannot be read", Detail: "expected rate (arrivals per second) or users, one of them"}
-	}
-	if err != nil {
-		return err
-	}
-	return a.job(w, r)
 }
 
 // events tells how a job stands whenever that changes, until it is over: server-sent events of kind "status". Who is slow

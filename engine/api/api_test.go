@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/history"
+	"tidegauge/engine/interval"
 	"tidegauge/engine/outlet"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/queue"
@@ -79,7 +81,9 @@ func newDaemon(t *testing.T) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := queue.New(queue.Options{Plans: p, Settings: queue.Settings{Schedules: []queue.Schedule{{Name: "nightly", Plan: "shop", Test: "load", Cron: daily}}},
+	q := queue.New(queue.Options{Plans: p, SentDir: filepath.Join(d.dir, "sent"), ParseSent: func(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
+		return plan.Parse(file, text, plan.Options{Getenv: getenv, File: queue.SentFile})
+	}, Settings: queue.Settings{Schedules: []queue.Schedule{{Name: "nightly", Plan: "shop", Test: "load", Cron: daily}}},
 		Run: func(ctx context.Context, o experiment.Options) (*report.Report, error) {
 			meta := report.MetaOf(o.Plan, o.Test)
 			record, err := h.Begin(meta, o.Plan.Source)
@@ -94,7 +98,7 @@ func newDaemon(t *testing.T) *daemon {
 			meta.ID = record.ID()
 			v := &verdict.Verdict{Outcome: verdict.Pass, Summary: "fine"}
 			r := report.NewCollector(meta).Report(v)
-			return r, record.Finish(r, nil, "fine\n")
+			return r, errors.Join(record.Intervals(new(interval.Recorder)), record.Finish(r, nil, "fine\n"))
 		}})
 	audit, err := OpenAudit(filepath.Join(d.dir, "audit.jsonl"))
 	if err != nil {
@@ -233,8 +237,10 @@ func TestEveryOperation(t *testing.T) {
 		"": 400, "{": 400, `{"plan":"shop"} {}`: 400, `{"plan":"shop","typo":1}`: 400, `{"plan":7}`: 400,
 		`{"plan":"nothing"}`: 404, `{"plan":"../plans/shop"}`: 404, `{"plan":"bad"}`: 409,
 		`{"plan":"shop","test":"laod"}`: 422, `{"plan":"shop","labels":{"run":"x"}}`: 422, `{"plan":"shop","run_time":-1}`: 422,
-		`{"plan":"shop","host":"http://example.com"}`:     403,
-		`{"plan":"` + strings.Repeat("x", maxBody) + `"}`: 413,
+		`{"plan":"shop","file":"a.yaml"}`: 422, `{"file":"../a.yaml","source":"x"}`: 422, `{"file":"a.yaml","files":{"../b":""}}`: 422, `{"file":"a.yaml","files":{"b":"%"}}`: 400,
+		`{"file":"a.yaml","source":"target: 7\ndata: {x: {file: /etc/passwd}}\n"}`: 422,
+		`{"plan":"shop","host":"http://example.com"}`:                              403,
+		`{"plan":"` + strings.Repeat("x", maxSent) + `"}`:                          413,
 	} {
 		d.ask("start", "POST", base+"/jobs", body, status)
 	}
@@ -294,6 +300,8 @@ func TestEveryOperation(t *testing.T) {
 		d.ask(f.operation, "GET", base+"/runs/20260101-000000-load-aaaa/report."+extension, "", 404)
 	}
 	d.ask("getSummary", "GET", base+"/runs/"+run+"/summary", "", 200)
+	d.ask("getPlanOfRun", "GET", base+"/runs/"+run+"/plan", "", 200)
+	d.ask("getIntervals", "GET", base+"/runs/"+run+"/intervals", "", 200)
 	for _, bad := range []string{"..", "..%2f..%2fetc%2fpasswd", "%00", "20260101-000000-load-aaaa"} {
 		d.ask("getReport", "GET", base+"/runs/"+strings.ReplaceAll(bad, "..", "%2e%2e")+"/report", "", 404)
 	}

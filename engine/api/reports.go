@@ -16,6 +16,39 @@ type Format struct {
 	Write func(w io.Writer, run *history.Stored) error
 }
 
+// planOfRun answers with the plan as it was run.
+func (a *api) planOfRun(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.stored(r)
+	if err != nil {
+		return err
+	}
+	return file(w, s, "application/yaml", s.PlanSource, "plan")
+}
+
+// intervals answers with what a run measured interval by interval, in the binary form of engine/interval.
+func (a *api) intervals(w http.ResponseWriter, r *http.Request) error {
+	s, err := a.stored(r)
+	if err != nil {
+		return err
+	}
+	text, err := s.IntervalsEncoded()
+	if err != nil {
+		return err
+	}
+	return file(w, s, "application/octet-stream", text, "intervals")
+}
+
+// file answers with what a run's folder has, which may be nothing.
+func file(w http.ResponseWriter, s *history.Stored, mediaType string, text []byte, what string) error {
+	if text == nil {
+		return &Problem{Status: http.StatusNotFound, Title: "Not there", Detail: "run " + s.Record.ID + " has no " + what + " that can be read"}
+	}
+	w.Header().Set("Content-Type", mediaType)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, err := w.Write(text)
+	return gone(err)
+}
+
 // formatted answers with the report of a run in a format.
 func (a *api) formatted(f *Format) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {

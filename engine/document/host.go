@@ -74,6 +74,11 @@ func (d *Decoder) process(n Node) (host.Process, bool) {
 			if ok && file == "" {
 				d.Wrong(n, "the name of the file is empty, expected a file with the number of a process")
 			}
+			if ok && d.options.File != nil {
+				if err := d.options.File(file); err != nil {
+					d.Wrong(n, "%s", OneLine(err.Error()))
+				}
+			}
 			p.PIDFile = d.Resolve(file)
 		}),
 		Key("job", Into(&p.Job, Read(d, "a name, which becomes the label job", parseJobName))),

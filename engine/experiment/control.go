@@ -59,10 +59,11 @@ func (c *Control) SetUsers(by string, users int) error {
 	})
 }
 
-// Add changes the load that there is now, users or arrivals per second, by an amount, for the rest of the run.
-func (c *Control) Add(by string, amount float64) error {
+// Add changes the load that there is now, users or arrivals per second, by an amount, for the rest of the run; more than most,
+// unless that is 0, is run.ErrMost.
+func (c *Control) Add(by string, amount, most float64) error {
 	return c.change(by, func() (string, error) {
-		_, level, err := c.changes.Add(amount)
+		_, level, err := c.changes.Add(amount, most)
 		unit := " users"
 		if c.e.o.Test.Shape.Model == plan.Open {
 			unit = " arrivals/s"

@@ -71,16 +71,25 @@ func (s *Stored) Totals() (*measure.Totals, error) {
 
 // Intervals reads what the run measured interval by interval; nil if there is no such file, as of a run of an older version.
 func (s *Stored) Intervals() (*interval.Log, error) {
-	b, err := os.ReadFile(s.located(intervalsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // none is an answer
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read intervals of run %s: %w", s.Record.ID, err)
+	b, err := s.IntervalsEncoded()
+	if b == nil {
+		return nil, err
 	}
 	l, err := interval.Decode(b)
 	if err != nil {
 		return nil, fmt.Errorf("read intervals of run %s: %w", s.Record.ID, err)
 	}
 	return l, nil
+}
+
+// IntervalsEncoded is Intervals in the form that interval.Decode reads; nil if there is no such file.
+func (s *Stored) IntervalsEncoded() ([]byte, error) {
+	b, err := os.ReadFile(filepath.Join(s.Dir, intervalsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read intervals of run %s: %w", s.Record.ID, err)
+	}
+	return b, nil
 }

@@ -15,10 +15,12 @@ import (
 // Request asks for a run.
 type Request struct {
 	Plan       string            // name of a plan of the folder
+	Sent       *Sent             // a plan instead of one of the folder; it sees no environment but Parameters
 	Test       string            // as plan.Plan.Test
 	Parameters map[string]string // come before environment variables in ${env.NAME}
 	Labels     map[string]string // beside the plan's, as version
 	Overrides  plan.Overrides
+	Subject    experiment.Subject
 	Seed       uint64
 	By         string // who asks
 	Schedule   string // that asks; empty: somebody does
@@ -52,7 +54,9 @@ type Status struct {
 	Outcome  verdict.Outcome   `json:"outcome,omitempty"`
 	Code     string            `json:"code,omitempty"` // of the finding that decided
 	Summary  string            `json:"summary,omitempty"`
-	Error    string            `json:"error,omitempty"` // why there is no verdict, or what could not be kept
+	Error    string            `json:"error,omitempty"`   // why there is no verdict, or what could not be kept
+	AtMost   float64           `json:"at_most,omitempty"` // seconds that a search may take; 0: progress.planned is how long the run lasts
+	Trial    string            `json:"trial,omitempty"`   // what a search tries now, in words
 	Progress *live.Progress    `json:"progress,omitempty"`
 }
 
@@ -66,6 +70,9 @@ type job struct {
 	test    *plan.Test
 	control *experiment.Control
 	meter   live.Meter
+	folder  string        // of a plan that was sent; empty: it was not
+	cut     chan struct{} // closed when the run is to be cut
+	cutOnce sync.Once
 
 	mu      sync.Mutex
 	status  Status

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"tidegauge/engine/document"
 	"tidegauge/engine/plan"
 )
 
@@ -188,7 +189,7 @@ func (p *Plans) Open(name string, parameters map[string]string) (*plan.Plan, err
 	s := p.Find(name)
 	switch {
 	case s == nil:
-		return nil, fmt.Errorf("%w %q", ErrNoPlan, name)
+		return nil, fmt.Errorf("%w %s", ErrNoPlan, document.Quoted(name))
 	case s.Plan == nil:
 		return nil, fmt.Errorf("%w: %w", ErrBroken, s.Err)
 	}

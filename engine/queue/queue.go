@@ -5,19 +5,23 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"tidegauge/engine/experiment"
+	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
+	"tidegauge/engine/run"
 )
 
 const (
@@ -31,6 +35,7 @@ const (
 var (
 	ErrNoPlan   = errors.New("there is no plan")
 	ErrBroken   = errors.New("the plan is broken")
+	ErrSent     = errors.New("the plan that was sent is wrong")
 	ErrRequest  = errors.New("the request does not fit the plan")
 	ErrFull     = errors.New("too many runs are waiting")
 	ErrBlackout = errors.New("no run starts in a blackout window")
@@ -50,6 +55,8 @@ type Settings struct {
 type Options struct {
 	Run       func(ctx context.Context, o experiment.Options) (*report.Report, error) // as experiment.Lab
 	Plans     *Plans
+	SentDir   string // for plans that come with a request; emptied by New. Empty: none do
+	ParseSent ParseSent
 	Firing    func(ctx context.Context, expr string) (bool, error) // whether an expression of Limits.Halt has a result
 	Settings  Settings
 	StateFile string        // keeps over restarts what became of the schedule; empty: nothing does
@@ -84,6 +91,7 @@ func New(o Options) *Queue {
 	if q.states, err = loadState(o.StateFile); err != nil {
 		o.Logger.Warn(err.Error())
 	}
+	q.clearSent()
 	q.Configure(o.Settings)
 	return q
 }
@@ -177,6 +185,7 @@ func (q *Queue) giveUp() {
 				s.State, s.Ended, s.Error = Failed, time.Now(), ErrEnding.Error()
 			}
 		})
+		q.drop(j)
 	}
 }
 
@@ -316,10 +325,32 @@ func (q *Queue) enqueue(r Request) (*job, error) {
 	if waiting >= maxWaiting {
 		return nil, ErrFull
 	}
-	p, err := q.o.Plans.Open(r.Plan, r.Parameters)
+	p, folder, err := q.open(&r)
 	if err != nil {
 		return nil, err
 	}
+	j, err := q.newJob(r, p)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	j.folder = folder
+	q.jobs = append(q.jobs, j)
+	q.forget()
+	notify(q.wake)
+	return j, nil
+}
+
+// open reads the plan of a request, from the folder or as it was sent; folder is that of the latter.
+func (q *Queue) open(r *Request) (p *plan.Plan, folder string, err error) {
+	if r.Sent != nil {
+		return q.openSent(r)
+	}
+	p, err = q.o.Plans.Open(r.Plan, r.Parameters)
+	return p, "", err
+}
+
+// newJob makes a job of a request, if it may be done. The caller holds mu.
+func (q *Queue) newJob(r Request, p *plan.Plan) (*job, error) {
 	if err := p.AddLabels(r.Labels); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
 	}
@@ -330,14 +361,16 @@ func (q *Queue) enqueue(r Request) (*job, error) {
 	if err := q.settings.Limits.Check(p, test); err != nil {
 		return nil, err
 	}
-	j := &job{request: r, plan: p, test: test, control: new(experiment.Control), changed: make(chan struct{})}
+	j := &job{request: r, plan: p, test: test, control: new(experiment.Control), cut: make(chan struct{}), changed: make(chan struct{})}
 	j.status = Status{
-		ID: strconv.FormatUint(uint64(time.Now().Unix()), 36) + strconv.FormatUint(rand.Uint64N(1<<20)+1<<20, 36), State: Waiting, Plan: r.Plan, Test: test.Name, Labels: r.Labels,
+		ID: strconv.FormatUint(uint64(time.Now().Unix()), 36) + strconv.FormatUint(rand.Uint64N(1<<20)+1<<20, 36), State: Waiting, Plan: cmp.Or(r.Plan, p.Name), Test: test.Name, Labels: r.Labels,
 		By: r.By, Schedule: r.Schedule, Asked: time.Now(),
 	}
-	q.jobs = append(q.jobs, j)
-	q.forget()
-	notify(q.wake)
+	if test.Search != nil {
+		j.status.AtMost = test.Search.Budget.Seconds()
+	}
+	r.Sent = nil // it is in the folder
+	j.request = r
 	return j, nil
 }
 
@@ -392,22 +425,30 @@ func (q *Queue) Job(id string) (Status, <-chan struct{}, error) {
 	return s, changed, nil
 }
 
-// Stop ends a job: one that waits is given up, one that runs ends gracefully.
-func (q *Queue) Stop(id, by string) error {
+// Stop ends a job: one that waits is given up, one that runs ends gracefully or, with now, cuts what is under way.
+func (q *Queue) Stop(id, by string, now bool) error {
 	j, err := q.find(id)
 	if err != nil {
 		return err
 	}
 	err = ErrOver
+	given := false
 	j.update(func(s *Status) {
 		switch s.State {
 		case Waiting:
 			s.State, s.Ended, s.Error, err = Failed, time.Now(), "given up by "+by, nil
+			given = true
 		case Running:
 			err = nil
 		}
 	})
+	if given {
+		q.drop(j)
+	}
 	j.control.Stop("by " + by)
+	if now {
+		j.cutOnce.Do(func() { close(j.cut) })
+	}
 	return err
 }
 
@@ -428,6 +469,21 @@ func (q *Queue) SetUsers(id, by string, users int) error {
 			return fmt.Errorf("%w: %d users, the ceiling is %d", ErrLimit, users, l.Users)
 		}
 		return j.control.SetUsers(by, users)
+	})
+}
+
+// Add changes the load by an amount of users or arrivals per second, as described at SetRate.
+func (q *Queue) Add(id, by string, amount float64) error {
+	return q.change(id, func(j *job, l *Limits) error {
+		most := l.Rate
+		if j.test.Shape.Model == plan.Closed {
+			most = float64(l.Users)
+		}
+		err := j.control.Add(by, amount, most)
+		if errors.Is(err, run.ErrMost) {
+			err = fmt.Errorf("%w: %w", ErrLimit, err)
+		}
+		return err
 	})
 }
 

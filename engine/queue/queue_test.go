@@ -243,14 +243,14 @@ func TestOneAtATime(t *testing.T) {
 			}
 			jobs = append(jobs, s)
 		}
-		if err := q.Stop(jobs[1].ID, "ben"); err != nil {
+		if err := q.Stop(jobs[1].ID, "ben", false); err != nil {
 			t.Error(err)
 		}
 		time.Sleep(90 * time.Minute)
 		if began := l.starts(); len(began) != 2 || began[1].Sub(began[0]) != time.Hour {
 			t.Errorf("began at %v", began)
 		}
-		if err := q.Stop(jobs[0].ID, "ben"); !errors.Is(err, ErrOver) {
+		if err := q.Stop(jobs[0].ID, "ben", false); !errors.Is(err, ErrOver) {
 			t.Errorf("ending what is over: %v", err)
 		}
 		stop()

@@ -34,6 +34,7 @@ func (q *Queue) run(ctx context.Context, j *job) {
 		return
 	}
 	q.began(j)
+	defer q.drop(j)
 	log := q.o.Logger.With("job", j.status.ID, "plan", j.request.Plan, "test", j.test.Name)
 	log.Info("a run begins", "by", j.request.By)
 
@@ -43,7 +44,8 @@ func (q *Queue) run(ctx context.Context, j *job) {
 	var watching sync.WaitGroup
 	watching.Go(func() { q.guard(ctx, j, &limits, cancel, done) })
 	r, err := q.o.Run(cut, experiment.Options{
-		Plan: j.plan, Test: j.test, Seed: j.request.Seed, Sinks: []measure.Sink{j}, Control: j.control, Permit: limits.Permit,
+		Plan: j.plan, Test: j.test, Seed: j.request.Seed, Subject: j.request.Subject, Sinks: []measure.Sink{j}, Control: j.control, Permit: limits.Permit,
+		Tell: func(line string) { j.update(func(s *Status) { s.Trial = line }) },
 		Begun: func(id string) {
 			log = log.With("run", id)
 			j.update(func(s *Status) { s.Run = id })
@@ -81,7 +83,7 @@ func (q *Queue) began(j *job) {
 func (q *Queue) guard(ctx context.Context, j *job, l *Limits, cut context.CancelFunc, done <-chan struct{}) {
 	tick := time.NewTicker(haltEvery)
 	defer tick.Stop()
-	ended := ctx.Done()
+	ended, cutNow := ctx.Done(), (<-chan struct{})(j.cut)
 	var over <-chan time.Time
 	for {
 		select {
@@ -94,6 +96,9 @@ func (q *Queue) guard(ctx context.Context, j *job, l *Limits, cut context.Cancel
 			defer patience.Stop()
 			over = patience.C
 		case <-over:
+			cut()
+		case <-cutNow:
+			cutNow = nil
 			cut()
 		case <-tick.C:
 			q.mu.Lock()

@@ -26,6 +26,7 @@ const maxLevel = 1_000_000
 var (
 	ErrPaused    = errors.New("the run is paused: resume it first")
 	ErrNotPaused = errors.New("the run is not paused")
+	ErrMost      = errors.New("the load would be more than is allowed")
 	ErrModel     = errors.New("the load of the run is of the other kind: arrivals have a rate, users a number")
 )
 
@@ -34,7 +35,7 @@ func (c *Control) SetRate(rate float64) (time.Duration, error) {
 	if !(rate >= 0 && rate <= document.MaxRate) {
 		return 0, fmt.Errorf("a rate of %g/s, expected one from 0 to %g/s", rate, document.MaxRate)
 	}
-	at, _, err := c.level(plan.Open, func(float64) float64 { return rate })
+	at, _, err := c.level(plan.Open, func(float64) (float64, error) { return rate, nil })
 	return at, err
 }
 
@@ -43,18 +44,24 @@ func (c *Control) SetUsers(users int) (time.Duration, error) {
 	if users < 0 || users > maxLevel {
 		return 0, fmt.Errorf("%d users, expected from 0 to %d", users, maxLevel)
 	}
-	at, _, err := c.level(plan.Closed, func(float64) float64 { return float64(users) })
+	at, _, err := c.level(plan.Closed, func(float64) (float64, error) { return float64(users), nil })
 	return at, err
 }
 
 // Add changes the load that there is now, users or arrivals per second, by an amount, and keeps it there for the rest of
-// the run. It returns at what offset that begins, and what the load is then: at least 0, and of users a whole number.
-func (c *Control) Add(amount float64) (at time.Duration, level float64, err error) {
-	return c.level("", func(now float64) float64 { return now + amount })
+// the run. It returns at what offset that begins, and what the load is then: at least 0, and of users a whole number. More than
+// most, unless that is 0, is ErrMost.
+func (c *Control) Add(amount, most float64) (at time.Duration, level float64, err error) {
+	return c.level("", func(now float64) (float64, error) {
+		if to := now + amount; most > 0 && amount > 0 && to > most {
+			return 0, fmt.Errorf("%w: %.6g, at most %.6g", ErrMost, to, most)
+		}
+		return now + amount, nil
+	})
 }
 
 // level makes the rest of a run one of a constant load; of any model if none is named.
-func (c *Control) level(model plan.Model, to func(now float64) float64) (at time.Duration, level float64, err error) {
+func (c *Control) level(model plan.Model, to func(now float64) (float64, error)) (at time.Duration, level float64, err error) {
 	at, err = c.change(func(c *course, at time.Duration) ([]plan.Stage, time.Duration, error) {
 		switch {
 		case model != "" && c.shape.Model != model:
@@ -62,7 +69,11 @@ func (c *Control) level(model plan.Model, to func(now float64) float64) (at time
 		case c.inPause(at):
 			return nil, 0, ErrPaused
 		}
-		level = math.Min(math.Max(to(valueAt(c.shape.Stages, at)), 0), maxLevel)
+		asked, err := to(valueAt(c.shape.Stages, at))
+		if err != nil {
+			return nil, 0, err
+		}
+		level = math.Min(math.Max(asked, 0), maxLevel)
 		if c.shape.Model == plan.Closed {
 			level = math.Round(level)
 		}

@@ -118,7 +118,10 @@ func TestLevels(t *testing.T) {
 		o := options(t, tg, openShape(10, stageOf(0, 10, 10*time.Second)))
 		o.Control = new(Control)
 		at(t, 2*time.Second, func() {
-			if _, level, err := o.Control.Add(1); err != nil || level < 2.99 || level > 3.01 {
+			if _, _, err := o.Control.Add(1, 2.5); !errors.Is(err, ErrMost) {
+				t.Errorf("more than is allowed: %v", err)
+			}
+			if _, level, err := o.Control.Add(1, 4); err != nil || level < 2.99 || level > 3.01 {
 				t.Errorf("one more than 2/s is %v: %v", level, err)
 			}
 			if _, err := o.Control.SetUsers(3); !errors.Is(err, ErrModel) {
@@ -129,7 +132,7 @@ func TestLevels(t *testing.T) {
 			}
 		})
 		at(t, 4*time.Second, func() {
-			if _, level, err := o.Control.Add(-100); err != nil || level != 0 {
+			if _, level, err := o.Control.Add(-100, 1); err != nil || level != 0 {
 				t.Errorf("less than nothing is %v: %v", level, err)
 			}
 		})

@@ -32,6 +32,7 @@ const (
 type Rules struct {
 	Interval time.Duration // of jobs that have none; default DefaultInterval
 	Listen   string        // where this process answers: it is no target; empty: nowhere
+	NoFiles  bool          // jobs come from elsewhere and may not read files of this machine
 }
 
 // Error is a mistake in the configuration of a job.
@@ -55,11 +56,51 @@ func (r Rules) Check(dir string, job []byte) error {
 }
 
 func (r Rules) parseJob(dir string, job []byte) (*config.ScrapeConfig, error) {
+	if r.NoFiles {
+		if err := noFiles(job); err != nil {
+			return nil, err
+		}
+	}
 	var c *config.ScrapeConfig
 	if err := yaml.UnmarshalStrict(job, &c); err != nil {
 		return nil, mistakes(err)
 	}
 	return c, r.complete(dir, c)
+}
+
+// noFiles refuses a job that names files: Prometheus's keys that do end in _file, or are files or file_sd_configs.
+func noFiles(job []byte) error {
+	var all any
+	if err := yaml.Unmarshal(job, &all); err != nil {
+		return mistakes(err)
+	}
+	if key := fileKey(all); key != "" {
+		return &Error{Message: key + " names a file, and a plan that is sent to a daemon cannot read files under scrape: expected static_configs, and secrets as ${env.NAME}"}
+	}
+	return nil
+}
+
+// fileKey returns the first key that names a file anywhere in a tree, or "".
+func fileKey(tree any) string {
+	switch tree := tree.(type) {
+	case map[any]any:
+		for k, v := range tree {
+			key := fmt.Sprint(k)
+			if strings.HasSuffix(key, "_file") || strings.HasSuffix(key, "_files") || key == "file_sd_configs" || key == "files" {
+				return key
+			}
+			if key := fileKey(v); key != "" {
+				return key
+			}
+		}
+	case []any:
+		for _, v := range tree {
+			if key := fileKey(v); key != "" {
+				return key
+			}
+		}
+	}
+	return ""
 }
 
 // parse reads a list of jobs.

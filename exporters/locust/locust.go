@@ -115,16 +115,26 @@ func (w *Writer) Close() error { return w.history.Close() }
 // Consume implements measure.Sink: it rewrites the tables and adds to the history once a second. The end of the run, which
 // mostly lies within the last second written, counts as the next.
 func (w *Writer) Consume(_ context.Context, s *measure.Snapshot) error {
+	totals := w.begin(s)
+	return errors.Join(
+		w.replace("_stats.csv", statsHeader, w.statsRows(totals, s.Time.Sub(s.Start))),
+		w.replace("_failures.csv", failuresHeader, failureRows(s)),
+		w.replace("_exceptions.csv", exceptionsHeader, w.exceptionRows(s)),
+		w.historyOf(s, totals),
+	)
+}
+
+// begin returns the totals of a snapshot by entry, which are known with the first.
+func (w *Writer) begin(s *measure.Snapshot) []measure.Sum {
 	if w.entries == nil {
 		w.entries, w.entryOf = entriesOf(s.Names)
 		w.written = s.Start.Unix()
 	}
-	totals := w.sums(s.Total)
-	err := errors.Join(
-		w.replace("_stats.csv", statsHeader, w.statsRows(totals, s.Time.Sub(s.Start))),
-		w.replace("_failures.csv", failuresHeader, failureRows(s)),
-		w.replace("_exceptions.csv", exceptionsHeader, w.exceptionRows(s)),
-	)
+	return w.sums(s.Total)
+}
+
+// historyOf adds a snapshot to the history.
+func (w *Writer) historyOf(s *measure.Snapshot, totals []measure.Sum) error {
 	if length := s.Time.Sub(s.Since); length > 0 {
 		w.pending.add(length, w.recentSums(s))
 	}
@@ -133,14 +143,14 @@ func (w *Writer) Consume(_ context.Context, s *measure.Snapshot) error {
 		at = w.written + 1
 	}
 	if at == w.written || w.pending.length == 0 {
-		return err
+		return nil
 	}
 	w.recent = append(w.recent, w.pending)
 	if len(w.recent) > currentWindow {
 		w.recent = slices.Delete(w.recent, 0, 1)
 	}
 	w.pending, w.written = window{}, at
-	return errors.Join(err, w.append(w.historyRows(s.PeakUsers, totals)))
+	return w.append(w.historyRows(s.PeakUsers, totals))
 }
 
 // entryFor names a request as Locust does: a name that begins with the method, as the plan's default, goes without it.

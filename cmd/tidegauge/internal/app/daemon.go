@@ -70,6 +70,7 @@ func (a *App) openDaemon(c *Daemon) error {
 	}
 	d.queue = queue.New(queue.Options{
 		Run: a.runAnnounced, Plans: d.plans, Firing: a.firing, Settings: c.Settings, Logger: a.config.Logger,
+		SentDir: filepath.Join(a.config.DataDir, "sent"), ParseSent: a.parseSent,
 		StateFile: filepath.Join(a.config.DataDir, "schedule.json"),
 	})
 	d.api = api.New(api.Options{
@@ -101,6 +102,14 @@ func (a *App) updateRules() error {
 func (a *App) parsePlan(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
 	return plan.Parse(file, text, plan.Options{
 		Getenv: getenv, Jobs: a.Scraped().Names, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{Listen: a.config.Listen}.Check,
+	})
+}
+
+// parseSent reads a plan that came with a request: of this machine it sees the folder that it was put in.
+func (a *App) parseSent(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
+	return plan.Parse(file, text, plan.Options{
+		Getenv: getenv, Jobs: a.Scraped().Names, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{Listen: a.config.Listen, NoFiles: true}.Check,
+		File: queue.SentFile,
 	})
 }
 
