@@ -21,6 +21,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"tidegauge/engine/document"
 	"tidegauge/engine/outlet"
@@ -240,7 +241,9 @@ func Short(text string) string {
 	if m := title.FindStringSubmatch(text); m != nil && strings.HasPrefix(http.DetectContentType([]byte(text)), "text/html") {
 		text = html.UnescapeString(m[1])
 	}
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, ""), func(r rune) bool { // nothing that a terminal obeys
+		return unicode.IsSpace(r) || unicode.IsControl(r)
+	}), " ")
 	if runes := []rune(text); len(runes) > maxText {
 		text = string(runes[:maxText]) + "…"
 	}

@@ -18,6 +18,7 @@ func TestAnswer(t *testing.T) {
 		pause      time.Duration
 	}{
 		{status: 429, after: "7", text: "slow\n down", want: "the server answers 429 Too Many Requests: slow down", reaction: outlet.Retry, pause: 7 * time.Second},
+		{status: 500, text: "no\x1b[31m red\xff\x07\r\n", want: "the server answers 500 Internal Server Error: no [31m red", reaction: outlet.Retry},
 		{status: 429, after: "a while", want: "the server answers 429 Too Many Requests", reaction: outlet.Retry},
 		{status: 503, after: "99999999", want: "the server answers 503 Service Unavailable", reaction: outlet.Retry, pause: 10 * time.Minute},
 		{status: 502, text: page, want: "the server answers 502 Bad Gateway", reaction: outlet.Retry},
