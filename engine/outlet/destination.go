@@ -13,9 +13,17 @@ type Destination struct {
 	name   string
 	notify func(text string)
 
-	mu    sync.Mutex
-	lanes []*presence
+	mu     sync.Mutex
+	lanes  []*presence
+	ended  time.Time // the latest outage
+	wavers bool      // that it comes and goes was said
 }
+
+// What is said of a destination that comes and goes, such as one that takes so many requests a minute.
+const (
+	calm    = time.Minute      // since the end of an outage: another is the same story
+	lasting = 10 * time.Second // an outage that is said all the same
+)
 
 // NewDestination returns a destination without lanes. Name is the outlet's; notify takes the messages, must not block, and
 // can be nil.
@@ -33,6 +41,7 @@ type presence struct {
 	capacity int          // of those that wait in memory; 0: they wait in the data directory
 	books    func() Books // of the lane; called without locks
 	from     time.Time    // since when nothing gets through; zero: it does
+	quiet    bool         // its end is not said, since it only comes and goes
 	refusal  string       // why, where waiting will not change it; empty: the destination is away
 }
 
@@ -54,17 +63,26 @@ func (p *presence) failed(err error, refused bool) {
 	}
 	d := p.d
 	d.mu.Lock()
-	news := p.from.IsZero() || refusal != "" && p.refusal == ""
+	now, note := time.Now(), ""
+	news := refusal != "" && p.refusal == "" || p.quiet && now.Sub(p.from) >= lasting
+	if p.from.IsZero() {
+		p.from = now
+		if news, note = d.comes(now); note != "" || !news {
+			p.quiet = true
+		}
+		if refusal != "" {
+			news, note, p.quiet = true, "", false
+		}
+	} else if news {
+		p.quiet = false
+	}
 	if !news {
 		d.mu.Unlock()
 		return
 	}
-	if p.from.IsZero() {
-		p.from = time.Now()
-	}
 	p.refusal = refusal
 	for _, other := range d.lanes {
-		if other != p && !other.from.IsZero() && other.refusal == refusal {
+		if other != p && !other.from.IsZero() && !other.quiet && other.refusal == refusal {
 			news = false
 		}
 	}
@@ -72,11 +90,24 @@ func (p *presence) failed(err error, refused bool) {
 	if refused && len(d.lanes) > 1 {
 		what = "sending " + p.items + ": "
 	}
-	text := fmt.Sprintf("outlet %s: %s%v; %s", d.name, what, err, d.waits())
+	text := fmt.Sprintf("outlet %s: %s%v%s; %s", d.name, what, err, note, d.waits())
 	d.mu.Unlock()
 	if news {
 		d.notify(text)
 	}
+}
+
+// comes enters the beginning of an outage: whether it is to be said, and with what beside. The caller holds mu.
+func (d *Destination) comes(now time.Time) (said bool, note string) {
+	switch {
+	case d.ended.IsZero() || now.Sub(d.ended) >= calm:
+		d.wavers = false
+		return true, ""
+	case d.wavers:
+		return false, ""
+	}
+	d.wavers = true
+	return true, fmt.Sprintf(" (it comes and goes, which is said no more unless it lasts %v)", lasting)
 }
 
 // answeredNow enters an attempt that got through, and says so when it is the end of what was said before.
@@ -84,12 +115,19 @@ func (p *presence) answeredNow() {
 	d := p.d
 	d.mu.Lock()
 	from, refusal := p.from, p.refusal
-	p.from, p.refusal = time.Time{}, ""
+	if !from.IsZero() {
+		d.ended = time.Now()
+	}
+	if p.quiet {
+		from = time.Time{}
+	}
+	p.from, p.refusal, p.quiet = time.Time{}, "", false
 	for _, other := range d.lanes {
 		if !from.IsZero() && !other.from.IsZero() && other.refusal == refusal {
 			if from.Before(other.from) {
 				other.from = from
 			}
+			other.quiet = false
 			from = time.Time{} // it will be said by the last of them
 		}
 	}
@@ -111,7 +149,7 @@ func (p *presence) answeredNow() {
 func (p *presence) gaveUp() {
 	p.d.mu.Lock()
 	defer p.d.mu.Unlock()
-	p.from, p.refusal = time.Time{}, ""
+	p.from, p.refusal, p.quiet = time.Time{}, "", false
 }
 
 // amounts says how much is waiting, as the subject of a sentence with its verb; books there is at least one of.

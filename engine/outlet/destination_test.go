@@ -89,6 +89,36 @@ func TestDestination(t *testing.T) {
 				l.spans.answeredNow()
 			},
 		},
+		{
+			name: "it comes and goes, at last for longer", want: []string{
+				"outlet o: connection refused; " + waits,
+				"outlet o: answers again after 1s; 3 samples and 1 span are waiting to be sent",
+				"outlet o: connection refused (it comes and goes, which is said no more unless it lasts 10s); " + waits,
+				"outlet o: sending samples: 401; " + waits,
+				"outlet o: answers again after 1s; 3 samples and 1 span are waiting to be sent",
+				"outlet o: connection refused; " + waits,
+				"outlet o: answers again after 12s; 3 samples and 1 span are waiting to be sent",
+				"outlet o: connection refused; " + waits,
+			},
+			do: func(l lanes) {
+				outage := func(seconds int, err error, refused bool) {
+					for range seconds {
+						l.samples.failed(err, refused)
+						l.spans.failed(err, refused)
+						time.Sleep(time.Second)
+					}
+					l.spans.answeredNow()
+					l.samples.answeredNow()
+				}
+				for range 20 {
+					outage(1, refused, false)
+				}
+				outage(1, unauthorized, true)
+				outage(12, refused, false)
+				time.Sleep(time.Minute)
+				l.samples.failed(refused, false)
+			},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
