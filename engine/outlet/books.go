@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,7 +47,7 @@ type Books struct {
 	Sent          uint64            `json:"sent"` // and acknowledged
 	Lost          uint64            `json:"lost"`
 	Waiting       uint64            `json:"waiting"`
-	LostBecause   map[string]uint64 `json:"lost_because,omitempty"` // the first reasons, since the outlet began
+	LostBecause   map[string]uint64 `json:"lost_because,omitempty"` // how many by the first reasons; adds up to Lost
 	Retries       uint64            `json:"retries"`
 	Errors        uint64            `json:"errors"`
 	LastError     string            `json:"last_error,omitempty"`
@@ -80,6 +81,12 @@ func (b Books) since(earlier *Books) Books {
 	b.Produced -= earlier.Produced
 	b.Sent -= earlier.Sent
 	b.Lost -= earlier.Lost
+	b.LostBecause = maps.Clone(b.LostBecause)
+	for reason, n := range earlier.LostBecause {
+		if b.LostBecause[reason] -= n; b.LostBecause[reason] == 0 {
+			delete(b.LostBecause, reason)
+		}
+	}
 	b.Retries -= earlier.Retries
 	b.Errors -= earlier.Errors
 	if b.Errors == 0 {
@@ -242,7 +249,7 @@ func (o *Outlet) lose(n uint64, reason string) {
 		s.LastError, s.LastErrorAt = reason, time.Now().UTC()
 		s.LostBecause = withReason(s.LostBecause, reason, n)
 	})
-	o.tell("lost: "+shortReason(reason), "samples are lost: "+reason)
+	o.tell("lost: "+alike(shortReason(reason)), "samples are lost: "+reason)
 }
 
 // failed enters an attempt that came to nothing.
@@ -261,15 +268,31 @@ const maxReasons = 10
 
 // withReason counts a loss under its reason, in a bounded map.
 func withReason(reasons map[string]uint64, reason string, lost uint64) map[string]uint64 {
-	key := shortReason(reason)
 	if reasons == nil {
 		reasons = map[string]uint64{}
 	}
-	if _, known := reasons[key]; !known && len(reasons) >= maxReasons {
+	key := shortReason(reason)
+	for known := range reasons {
+		if alike(known) == alike(key) {
+			reasons[known] += lost
+			return reasons
+		}
+	}
+	if len(reasons) >= maxReasons {
 		key = "other reasons"
 	}
 	reasons[key] += lost
 	return reasons
+}
+
+// alike returns what a reason has in common with others of its kind: the words without figures, since times, counts and ids
+// of requests differ from answer to answer.
+func alike(reason string) string {
+	figures := func(word string) bool { return strings.ContainsAny(word, "0123456789") }
+	if words := slices.DeleteFunc(strings.Fields(reason), figures); len(words) > 0 {
+		return strings.Join(words, " ")
+	}
+	return reason
 }
 
 // shortReason returns the beginning of a reason, which is what repeats; the end tends to name a series.

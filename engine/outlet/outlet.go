@@ -257,15 +257,9 @@ func (o *Outlet) count(ctx context.Context, to int64) error {
 func (o *Outlet) send(ctx context.Context, batch []Sample, divisions *int) error {
 	backoff := minBackoff
 	for {
-		limited, cancel := context.WithTimeout(ctx, o.o.Timeout)
-		err := o.o.Writer.Write(limited, batch)
-		late := limited.Err() != nil
-		cancel()
+		err := o.attempt(ctx, batch)
 		if ctx.Err() != nil && err != nil {
 			return ctx.Err() // it was us who broke it off
-		}
-		if late && errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %v", o.o.Timeout)
 		}
 		var e *Error
 		switch {
@@ -293,6 +287,34 @@ func (o *Outlet) send(ctx context.Context, batch []Sample, divisions *int) error
 		}
 		o.update(func(s *state) { s.Retries++ })
 		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// attempt writes a batch once, and goes on counting what turns up meanwhile: the books of an outlet whose destination hangs
+// say how much is waiting.
+func (o *Outlet) attempt(ctx context.Context, batch []Sample) error {
+	limited, cancel := context.WithTimeout(ctx, o.o.Timeout)
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- o.o.Writer.Write(limited, batch) }()
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+	woken := false
+	for {
+		select {
+		case err := <-answer:
+			if limited.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
+				err = fmt.Errorf("no answer within %v", o.o.Timeout)
+			}
+			if woken {
+				rouse(o.wake) // the pause that may follow is to end
+			}
+			return err
+		case <-o.wake:
+			woken = true
+		case <-ticker.C:
+		}
+		_ = o.count(ctx, o.target()) // what is wrong with the store is said by the next count or read
 	}
 }
 
@@ -358,10 +380,7 @@ func (o *Outlet) Flush(ctx context.Context, until time.Time) {
 	o.until = max(o.until, until.UnixMilli())
 	o.refused = false
 	o.mu.Unlock()
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
+	rouse(o.wake)
 	for {
 		o.mu.Lock()
 		done, changed := o.settled >= o.until || o.refused, o.changed

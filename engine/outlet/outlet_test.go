@@ -438,3 +438,51 @@ func TestBrokenStore(t *testing.T) {
 		}
 	})
 }
+
+// TestHanging: what turns up while a destination does not answer is in the books.
+func TestHanging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m memory
+		o := open(t, Options{Source: &m, Writer: &receiver{answer: func(int, []Sample) error { return errHang }}, Timeout: time.Hour})
+		during(t, o, func() {
+			feed(&m, 20)
+			wantBooks(t, o.Books(), Books{Produced: 28, Waiting: 28}) // without the last 5 s and the second of the count
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			o.Flush(ctx, time.Now())
+			b := o.Books()
+			wantBooks(t, b, Books{Produced: 40, Waiting: 40})
+			if b.OldestSeconds < 20 {
+				t.Errorf("the oldest waits for %v s, want 21", b.OldestSeconds)
+			}
+		})
+	})
+}
+
+// TestReasons: answers that differ in figures only are one reason, and a run has its own.
+func TestReasons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m memory
+		var n notes
+		r := receiver{answer: func(n int, _ []Sample) error {
+			return &Error{Reaction: Rejected, Err: fmt.Errorf("400 bad sample, request %d", n)}
+		}}
+		o := open(t, Options{Source: &m, Writer: &r, Notify: n.note})
+		during(t, o, func() {
+			feed(&m, 20)
+			o.Flush(t.Context(), time.Now())
+			before := o.Books()
+			feed(&m, 5)
+			o.Flush(t.Context(), time.Now())
+			b := o.Books().since(&before)
+			if len(n.text) != 1 || len(before.LostBecause) != 1 || b.Lost != 10 || len(b.LostBecause) != 1 {
+				t.Errorf("messages %q, lost because %v, then %d because %v", n.text, before.LostBecause, b.Lost, b.LostBecause)
+			}
+			for reason, n := range b.LostBecause {
+				if n != 10 {
+					t.Errorf("%d are lost because of %q, want 10", n, reason)
+				}
+			}
+		})
+	})
+}

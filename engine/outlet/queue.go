@@ -279,7 +279,7 @@ func (q *Queue[T]) done(sent, lost int, reason string) {
 	q.mu.Unlock()
 	q.presence.answeredNow()
 	if lost > 0 {
-		q.tell("lost: "+shortReason(reason), reason)
+		q.tell("lost: "+alike(shortReason(reason)), reason)
 	}
 }
 

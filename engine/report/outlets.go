@@ -43,7 +43,7 @@ func (r *Report) outlets(t *text) {
 		}
 		if b.Lost > 0 {
 			for _, reason := range slices.Sorted(maps.Keys(b.LostBecause)) {
-				t.paragraph("    lost  ", red, reason)
+				t.paragraph("    "+n(b.LostBecause[reason])+" lost  ", red, reason)
 			}
 		}
 	}

@@ -449,7 +449,7 @@ func (d *document) outlets(r *report.Report) {
 			v.Notes = append(v.Notes, counted(b.Errors, "error", "errors")+", last: "+cut(report.Clean(b.LastError)))
 		}
 		for _, why := range slices.Sorted(maps.Keys(b.LostBecause)) {
-			v.Notes = append(v.Notes, "lost: "+cut(report.Clean(why)))
+			v.Notes = append(v.Notes, verdict.FormatCount(b.LostBecause[why])+" lost: "+cut(report.Clean(why)))
 		}
 		d.Outlets = append(d.Outlets, v)
 	}
