@@ -25,6 +25,7 @@ import (
 	"tidegauge/engine/plan"
 	"tidegauge/engine/queue"
 	"tidegauge/engine/rule"
+	"tidegauge/grafana"
 )
 
 // load reads docker-compose.yml as compose does, with the profiles of .env, or of the list.
@@ -278,6 +279,37 @@ func (h *host) until(what string, try func() error) {
 	}
 }
 
+// daemonDashboard asks a server every query of the dashboard of daemons. Each has to have data, but those on what this daemon
+// does not have: receivers of alerts, spans and events to send, and alerts.
+func (h *host) daemonDashboard(what, api string) {
+	h.t.Helper()
+	filled := strings.NewReplacer("$instance", ".*", "$__rate_interval", "1m", "$__interval", "15s", "$__range", "1h")
+	absent := regexp.MustCompile(`tidegauge_alert_|tidegauge_outlet_spans_|tidegauge_outlet_events_|count by .*ALERTS`)
+	dashboard, asked := grafana.Daemon(), 0
+	for _, p := range dashboard.Panels {
+		for _, target := range p.Targets {
+			query := filled.Replace(target.Expr)
+			if strings.Contains(query, "$") {
+				h.t.Fatalf("panel %q has a variable that nobody fills in: %s", p.Title, query)
+			}
+			if absent.MatchString(query) {
+				continue
+			}
+			asked++
+			h.until(fmt.Sprintf("%s has data for the panel %q: %s", what, p.Title, query), func() error {
+				text, err := h.get(api + "/api/v1/query?query=" + url.QueryEscape(query))
+				if err == nil && (strings.Contains(text, `"result":[]`) || strings.Contains(text, `"warnings"`)) {
+					err = fmt.Errorf("%s", text)
+				}
+				return err
+			})
+		}
+	}
+	if asked < 25 {
+		h.t.Errorf("only %d queries were asked", asked)
+	}
+}
+
 // TestScheduleBeginsWithinAMinute: whenever the stack is started, a run of the demo plan is due within a minute, and all that
 // is due is in the plans that are mounted.
 func TestScheduleBeginsWithinAMinute(t *testing.T) {
@@ -370,6 +402,8 @@ func TestComposeStack(t *testing.T) {
 			return err
 		})
 	}
+	h.daemonDashboard("Prometheus", "http://"+h.addresses["prometheus:9090"])
+	h.daemonDashboard("tidegauge's own API", "http://"+h.addresses["tidegauge:9777"])
 	h.until("the rules are evaluated", func() error {
 		text, err := h.get(api + "rules")
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -68,7 +69,14 @@ func TestPanelsAreComplete(t *testing.T) {
 			}
 		}
 	}
-	if runs := Runs(); !strings.Contains(runURL(), "/d/"+Run().UID+"?") || runs.Links[0].URL != "/d/"+Run().UID || Run().Links[0].URL != "/d/"+runs.UID {
-		t.Error("the dashboards do not lead to each other")
+	for name, d := range Files() {
+		for other, to := range Files() {
+			if leads := slices.ContainsFunc(d.Links, func(l Link) bool { return l.URL == "/d/"+to.UID }); leads == (other == name) {
+				t.Errorf("%s leads to %s: %v", name, other, leads)
+			}
+		}
+	}
+	if !strings.Contains(runURL(), "/d/"+Run().UID+"?") || !strings.Contains(compareURL(), "/d/"+Compare().UID+"?") {
+		t.Error("rows of the history do not lead to the dashboards of their runs")
 	}
 }

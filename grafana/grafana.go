@@ -13,7 +13,7 @@ import (
 
 // Files returns the dashboards by the names of their files.
 func Files() map[string]Dashboard {
-	return map[string]Dashboard{"run.json": Run(), "runs.json": Runs()}
+	return map[string]Dashboard{"run.json": Run(), "runs.json": Runs(), "compare.json": Compare(), "daemon.json": Daemon()}
 }
 
 // JSON returns the dashboard as Grafana imports and provisions it.

@@ -184,7 +184,7 @@ func TestEveryQueryHasData(t *testing.T) {
 		from, to   time.Time
 		dashboards []Dashboard
 	}{
-		{"at once", r.Start.Add(-time.Minute), r.End.Add(2 * time.Second), []Dashboard{Run(), Runs()}},
+		{"at once", r.Start.Add(-time.Minute), r.End.Add(2 * time.Second), []Dashboard{Run(), Compare(), Runs()}},
 		{"ten minutes later", r.Start.Add(-time.Minute), r.End.Add(10 * time.Minute), []Dashboard{Run(), Runs()}},
 		{"in a week", r.Start.Add(-6 * 24 * time.Hour), r.End.Add(24 * time.Hour), []Dashboard{Runs()}}, // whose steps are longer than a run
 		{"through the link", b.column(t, r, "start"), b.column(t, r, "end"), []Dashboard{Run()}},

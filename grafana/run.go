@@ -46,7 +46,7 @@ func Run() Dashboard {
 		SchemaVersion: schemaVersion, Editable: true, GraphTooltip: 1, Timezone: "browser", Refresh: "5s",
 		Time:       TimeRange{"now-15m", "now"},
 		Timepicker: Timepicker{[]string{"5s", "10s", "30s", "1m", "5m"}},
-		Links:      []Link{link("All runs", runsUID, "The history of the runs of these plans and tests")},
+		Links:      linksBut(runUID),
 		Templating: VariableList{append(append([]Variable{datasourceVariable()}, planAndTest()...), run, request)},
 		Annotations: AnnotationList{[]Annotation{
 			annotation("Stages", "blue", by("max", most(ofRun(catalog.Stage)), catalog.LabelStage), legend(catalog.LabelStage), "Stage of the load shape"),

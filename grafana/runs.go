@@ -28,7 +28,7 @@ func Runs() Dashboard {
 		SchemaVersion: schemaVersion, Editable: true, GraphTooltip: 1, Timezone: "browser",
 		Time:        TimeRange{"now-7d", "now"},
 		Timepicker:  Timepicker{[]string{"30s", "1m", "5m", "15m"}},
-		Links:       []Link{link("Latest run", runUID, "The newest run of these plans and tests, live if it is under way")},
+		Links:       linksBut(runsUID),
 		Templating:  VariableList{append([]Variable{datasourceVariable()}, planAndTest()...)},
 		Annotations: AnnotationList{[]Annotation{endOfRun(ofRuns(catalog.Verdict), "Run")}},
 		Panels:      b.panels,
@@ -123,7 +123,7 @@ func runsTable(b *board) {
 	end := by("max", endedAt(ofRuns(catalog.Verdict), allWindow)+" and "+total(ofRuns(catalog.Verdict)), perRun...)
 	// Start and end are whole seconds around the run: they go into the link, and the verdict has to lie within.
 	b.add(columns, 12, sortedBy(table("Runs", "Runs with a sample in the time range. A run leads to its dashboard, at its time.", noRuns,
-		column{title: "run", label: catalog.LabelRun, links: []DataLink{{Title: "Open the run", URL: runURL()}}},
+		column{title: "run", label: catalog.LabelRun, links: []DataLink{{Title: "Open the run", URL: runURL()}, {Title: "Compare it with another", URL: compareURL()}}},
 		column{title: "plan", label: catalog.LabelPlan},
 		column{title: "test", label: catalog.LabelTest},
 		column{title: "verdict", expr: by("max", total(ofRuns(catalog.Verdict)), perRun...), field: Field{NoValue: "none yet", Mappings: verdictWords()}},
@@ -135,6 +135,14 @@ func runsTable(b *board) {
 		column{title: "p95", expr: quantile(0.95, total(ofRuns(catalog.ResponseTime, ended())), perRun...), field: Field{Unit: unitSeconds}},
 		column{title: "failed", expr: errorRate(ofRuns, perRun...), field: Field{Unit: unitShare, Decimals: new(2)}},
 	), "run"))
+}
+
+// compareURL leads from a row of the table to its comparison with another run of the plan and test, in the time range shown.
+func compareURL() string {
+	cell := func(name string) string { return "${__data.fields[\"" + name + "\"]}" }
+	return "/d/" + compareUID + "?" + strings.Join([]string{
+		"${datasource:queryparam}", "var-plan=" + cell("plan"), "var-test=" + cell("test"), "var-" + after + "=" + cell("run"), "${__url_time_range}",
+	}, "&")
 }
 
 // runURL leads from a row of the table to the run's dashboard, at the run's time.

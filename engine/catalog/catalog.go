@@ -94,6 +94,10 @@ const (
 	OutletRetries      = "tidegauge.outlet.retries"
 	OutletErrors       = "tidegauge.outlet.errors"
 	ScrapeUp           = "tidegauge.scrape.up"
+	QueueJobs          = "tidegauge.queue.jobs"
+	ScheduleMoments    = "tidegauge.schedule.moments"
+	ScheduleNextTime   = "tidegauge.schedule.next_time"
+	ScheduleLastTime   = "tidegauge.schedule.last_start_time"
 	Answer             = "tidegauge.answer"
 	Goodput            = "tidegauge.goodput"
 	JudgedResponseTime = "tidegauge.judged.response_time"
@@ -156,6 +160,7 @@ const (
 	LabelFigure         = "figure"
 	LabelBound          = "bound"
 	LabelReceiver       = "receiver"
+	LabelSchedule       = "schedule"
 	LabelOutlet         = "outlet"
 	LabelSignal         = "signal"
 	LabelScrapeJob      = "scrape_job"
@@ -174,7 +179,7 @@ const (
 // CommonLabels returns the labels that every metric has.
 func CommonLabels() []string { return []string{LabelRun, LabelPlan, LabelTest} }
 
-// All returns every metric of a run, in the order of the documentation. Outlets and Scrapes return those that belong to no run.
+// All returns every metric of a run, in the order of the documentation. Outlets, Scrapes, Alerts and Queue return those that belong to no run.
 func All() []Metric {
 	request := []string{LabelClass, LabelRequest, LabelMethod}
 	with := func(more ...string) []string { return slices.Concat(request, more, []string{LabelOverflow}) }
@@ -299,6 +304,18 @@ func Outlets() []Metric {
 	}
 }
 
+// Queue returns the metrics of a daemon's queue and schedules. They have none of the labels of runs, and count since the process
+// started.
+func Queue() []Metric {
+	schedule := []string{LabelSchedule}
+	return []Metric{
+		{QueueJobs, Gauge, "{job}", "Jobs of the queue that are not over; the state is waiting or running.", []string{LabelState}},
+		{ScheduleMoments, Counter, "{moment}", "Moments at which a schedule was due, by what became of them; the outcome is started, missed, overlap, blackout or refused.", []string{LabelSchedule, LabelOutcome}},
+		{ScheduleNextTime, Gauge, "s", "When the schedule is due next, with its jitter, in seconds since 1970.", schedule},
+		{ScheduleLastTime, Gauge, "s", "When the schedule last began a run, in seconds since 1970; absent if it never did.", schedule},
+	}
+}
+
 // Scrapes returns the metrics of what is scraped always. They are at /metrics alone: a store has Prometheus's own for each scrape.
 func Scrapes() []Metric {
 	return []Metric{
@@ -307,7 +324,7 @@ func Scrapes() []Metric {
 }
 
 // everything returns all metrics there are.
-func everything() []Metric { return slices.Concat(All(), Outlets(), Scrapes(), Alerts()) }
+func everything() []Metric { return slices.Concat(All(), Outlets(), Scrapes(), Alerts(), Queue()) }
 
 // Lookup returns the metric of that OpenTelemetry name.
 func Lookup(name string) (Metric, bool) {

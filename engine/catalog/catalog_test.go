@@ -100,6 +100,10 @@ func TestPrometheusName(t *testing.T) {
 		OutletRetries:         "tidegauge_outlet_retries_total",
 		OutletErrors:          "tidegauge_outlet_errors_total",
 		ScrapeUp:              "tidegauge_scrape_up",
+		QueueJobs:             "tidegauge_queue_jobs",
+		ScheduleMoments:       "tidegauge_schedule_moments_total",
+		ScheduleNextTime:      "tidegauge_schedule_next_time_seconds",
+		ScheduleLastTime:      "tidegauge_schedule_last_start_time_seconds",
 	}
 	all := everything()
 	if len(all) != len(want) {
@@ -176,9 +180,11 @@ func TestReference(t *testing.T) {
 	for i, m := range everything() {
 		switch i {
 		case len(All()):
-			b.WriteString("\n# Outlets\n\nMetrics of the way to other stores. They have none of the labels of a run, and count on from one process to the next.\n")
+			b.WriteString("\n# Outlets\n\nMetrics of the way to other stores. They have none of the labels of a run, and count on from one process to the next. Those of a daemon are in its store, too.\n")
 		case len(All()) + len(Outlets()):
 			b.WriteString("\n# What is scraped always\n\nAt `/metrics` alone: in a store `up{job, instance}` of Prometheus says the same, of what a plan scrapes too.\n")
+		case len(All()) + len(Outlets()) + len(Scrapes()):
+			b.WriteString("\n# The daemon\n\nAt `/metrics` and, with `job=\"tidegauge\"`, in its store and so in what its outlets lead to: its alerts, queue and schedules, counted since the process started. They have none of the labels of a run.\n")
 		}
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", m.Name, m.Help)
 		kind := string(m.Kind)

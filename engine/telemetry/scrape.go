@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 	"go.opentelemetry.io/otel/attribute"
@@ -38,6 +39,14 @@ func Handler(all func() []Gatherer) http.Handler {
 	return promhttp.HandlerFor(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
 		return prometheus.Gatherers(all()).Gather()
 	}), promhttp.HandlerOpts{})
+}
+
+// Process returns what Prometheus's client libraries say of this process and its Go runtime: process_resident_memory_bytes,
+// go_goroutines and the like.
+func Process() Gatherer {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
 }
 
 // Gatherer is what has metrics for /metrics; a *Provider is one.

@@ -129,7 +129,7 @@ func New(ctx context.Context, c Config) (*App, error) {
 	}
 	if err == nil {
 		a.scraper, err = scrape.New(scrape.Options{
-			Jobs: c.Scrape.YAML(nil), Locals: ownTargets(c.Host), Dir: c.Scrape.Dir, Store: s, Logger: c.Logger,
+			Jobs: c.Scrape.YAML(nil), Locals: append(ownTargets(c.Host), a.own()...), Dir: c.Scrape.Dir, Store: s, Logger: c.Logger,
 			Rules: scrape.Rules{Interval: scrape.AlwaysInterval, Listen: c.Listen}, Changed: a.tellOfTarget,
 		})
 	}
@@ -192,16 +192,20 @@ func ownTargets(o *host.Options) []scrape.Local {
 	return list
 }
 
+func hostname() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return name
+}
+
 func openOutlets(c *Config, s *store.Store) (*exporters.Outlets, error) {
 	if c.Getenv == nil {
 		c.Getenv = os.LookupEnv
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
 	return exporters.Open(exporters.Options{
-		Specs: c.Outlets, Listen: c.Listen, Dir: filepath.Join(c.DataDir, "outlets"), Store: s, Instance: host, Version: c.Version,
+		Specs: c.Outlets, Listen: c.Listen, Dir: filepath.Join(c.DataDir, "outlets"), Store: s, Instance: hostname(), Version: c.Version,
 		Within: c.OutletsWait, Getenv: c.Getenv, Notify: c.Notify,
 	})
 }
@@ -338,10 +342,7 @@ func (a *App) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", a.store.Handler())
 	mux.Handle("GET /metrics", telemetry.Handler(func() []telemetry.Gatherer {
-		all := []telemetry.Gatherer{a.outlets, a.scraper}
-		if a.daemon != nil {
-			all = append(all, a.daemon.alerts)
-		}
+		all := append(a.gatherers(), a.scraper)
 		if run := a.metrics.Load(); run != nil {
 			all = append(all, *run)
 		}

@@ -17,6 +17,7 @@ import (
 	"tidegauge/engine/queue"
 	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
+	"tidegauge/engine/telemetry"
 	"tidegauge/exporters"
 )
 
@@ -35,20 +36,21 @@ type Daemon struct {
 
 // daemon is the parts of an App that has a Daemon.
 type daemon struct {
-	queue  *queue.Queue
-	plans  *queue.Plans // nil: none
-	guard  *api.Guard
-	audit  *api.Audit
-	api    http.Handler
-	ending chan struct{}
-	stop   context.CancelFunc
-	alerts *alert.Engine
-	rules  alert.Rules // guarded by App.rulesMu
+	queue   *queue.Queue
+	plans   *queue.Plans // nil: none
+	guard   *api.Guard
+	audit   *api.Audit
+	api     http.Handler
+	ending  chan struct{}
+	stop    context.CancelFunc
+	alerts  *alert.Engine
+	process telemetry.Gatherer
+	rules   alert.Rules // guarded by App.rulesMu
 }
 
 // openDaemon makes the queue and its API, but starts nothing.
 func (a *App) openDaemon(c *Daemon) error {
-	d := &daemon{guard: &api.Guard{Loopback: api.ListensOnLoopback(a.config.Listen)}, ending: make(chan struct{})}
+	d := &daemon{guard: &api.Guard{Loopback: api.ListensOnLoopback(a.config.Listen)}, ending: make(chan struct{}), process: telemetry.Process()}
 	d.guard.SetTokens(c.Tokens)
 	var err error
 	if c.Plans != "" {
@@ -80,6 +82,27 @@ func (a *App) openDaemon(c *Daemon) error {
 	})
 	a.daemon, d.rules = d, c.Rules
 	return a.updateRules()
+}
+
+// gatherers are what tells of this process at /metrics: of outlets and, in a daemon, of alerts, the queue and the process.
+func (a *App) gatherers() []telemetry.Gatherer {
+	all := []telemetry.Gatherer{a.outlets}
+	if d := a.daemon; d != nil {
+		all = append(all, d.alerts, d.queue, d.process)
+	}
+	return all
+}
+
+// own is a daemon as a target of its own, so that its store, and what its outlets lead to, have its metrics as well. Its
+// instance has no port: were the daemon scraped by somebody else too, these would be other series.
+func (a *App) own() []scrape.Local {
+	if a.config.Daemon == nil {
+		return nil
+	}
+	return []scrape.Local{{
+		Job: "tidegauge", Instance: hostname(), Interval: scrape.AlwaysInterval,
+		Handler: telemetry.Handler(a.gatherers), Err: func() error { return nil },
+	}}
 }
 
 // updateRules has the rules evaluated that there are now.
