@@ -91,6 +91,8 @@ func codeOfReport(r *report.Report) exitCode {
 	switch {
 	case v.Outcome == verdict.Pass && r.Comparison != nil && r.Comparison.Verdict == stat.Regression && r.Comparison.Confirmed:
 		return exitFail
+	case v.Outcome == verdict.Pass && r.Comparison != nil && r.Run.Against != "":
+		return codeOfComparison(r.Comparison) // that is what the run was made for
 	case v.Outcome == verdict.Pass:
 		return exitPass
 	case v.Code() == verdict.CodeUnreachable:

@@ -126,6 +126,7 @@ func (f *runFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.json, "json", "", "short for --report json=FILE")
 	flags.Uint64Var(&f.seed, "seed", 0, "seed of everything random (default: the plan's, or one that is printed)")
 	flags.StringVarP(&f.locust.Host, "host", "H", "", "base URL to load instead of the plan's")
+	flags.StringVar(&f.locust.Against, "against", "", "also load this base URL, in turns with the plan's: says whether the plan's (or --host) is worse than it;\nexit code 1 if it is, 4 where it cannot be told")
 	flags.IntVarP(&f.locust.Users, "users", "u", 0, "peak number of users; replaces the test's shape by a closed one")
 	flags.Float64VarP(&f.locust.SpawnRate, "spawn-rate", "r", 0, "users started per second, with --users (default 1)")
 	flags.VarP((*locustDuration)(&f.locust.RunTime), "run-time", "t", "stop after this long, as 300s, 20m, 1h30m")

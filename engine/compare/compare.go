@@ -32,6 +32,7 @@ type Comparison struct {
 	Baseline  string         `json:"baseline"` // in words: what it was compared with
 	Runs      []string       `json:"runs"`     // of the baseline, oldest first
 	Reruns    []string       `json:"reruns,omitempty"`
+	Paired    int            `json:"paired,omitempty"` // two targets were loaded in turns: pairs of blocks; 0: runs are compared
 	Verdict   stat.Judgement `json:"verdict"`
 	Confirmed bool           `json:"confirmed"` // of a regression: reruns have shown it too
 	Summary   string         `json:"summary"`   // one line
@@ -214,27 +215,30 @@ func (c *Comparison) Worst(v stat.Judgement) []Row {
 }
 
 func (c *Comparison) summary() string {
-	runs := fmt.Sprintf("%d runs", len(c.Runs))
-	if len(c.Runs) == 1 {
-		runs = "1 run"
+	runs := fmt.Sprintf("%d runs before", len(c.Runs))
+	switch {
+	case c.Paired > 0:
+		runs = "the other target"
+	case len(c.Runs) == 1:
+		runs = "1 run before"
 	}
 	switch c.Verdict {
 	case stat.Regression:
-		text := "worse than " + runs + " before: " + c.named(stat.Regression)
+		text := "worse than " + runs + ": " + c.named(stat.Regression)
 		if !c.Confirmed {
 			text += "; not confirmed by further runs"
 		}
 		return text
 	case stat.Suspect:
-		return "perhaps worse than " + runs + " before: " + c.named(stat.Suspect) + "; two more runs would tell"
+		return "perhaps worse than " + runs + ": " + c.named(stat.Suspect) + "; two more runs would tell"
 	case stat.Improvement:
-		return "better than " + runs + " before: " + c.named(stat.Improvement)
+		return "better than " + runs + ": " + c.named(stat.Improvement)
 	case stat.Indicative:
-		return c.indication(runs)
+		return c.indication()
 	case stat.Passed:
-		return "no worse than " + runs + " before"
+		return "no worse than " + runs
 	case stat.Inconclusive:
-		return "whether it is worse than " + runs + " before cannot be told: " + c.blind()
+		return "whether it is worse than " + runs + " cannot be told: " + c.blind()
 	default:
 		return "nothing could be compared"
 	}
@@ -255,10 +259,18 @@ func (c *Comparison) named(v stat.Judgement) string {
 }
 
 // indication says what few runs show, which is no verdict.
-func (c *Comparison) indication(runs string) string {
+func (c *Comparison) indication() string {
 	lean := slices.Clone(c.Rows)
 	lean = slices.DeleteFunc(lean, func(r Row) bool { return r.Leaning != stat.Regression && r.Leaning != stat.Suspect || r.Change == nil })
-	text := fmt.Sprintf("only %s to compare with, %d are needed for a verdict", runs, stat.MinBaseline)
+	n, what := len(c.Runs), "run"
+	if c.Paired > 0 {
+		n, what = c.Paired, "pair of blocks"
+	}
+	if n != 1 {
+		what = strings.Replace(what, "run", "runs", 1)
+		what = strings.Replace(what, "pair", "pairs", 1)
+	}
+	text := fmt.Sprintf("only %d %s to compare with, %d are needed for a verdict", n, what, stat.MinBaseline)
 	if len(lean) == 0 {
 		return text + "; nothing looks worse"
 	}

@@ -79,6 +79,19 @@ func Between(from, to time.Duration) Values {
 // Measure takes the values of a stretch of constant load, from one offset from the start to another: quantiles of good
 // requests, for which there are enough of them, the share of failed ones, and good ones per second.
 func Measure(t *timeline.Timeline, from, to time.Duration) Values {
+	return valuesBetween(t, from, to, func(n uint64, q float64) bool { return stat.QuantileWarning(n, q) == "" })
+}
+
+// beyondBlock is how many requests of a block have to lie beyond a quantile.
+const beyondBlock = 5
+
+// MeasureBlock is Measure for one of many blocks that are compared in pairs: fewer requests are enough for a quantile, since what
+// that adds is in the differences of the pairs, and to both sides alike.
+func MeasureBlock(t *timeline.Timeline, from, to time.Duration) Values {
+	return valuesBetween(t, from, to, func(n uint64, q float64) bool { return float64(n)*(1-q) >= beyondBlock })
+}
+
+func valuesBetween(t *timeline.Timeline, from, to time.Duration, enough func(n uint64, q float64) bool) Values {
 	v := Between(from, to)
 	// In whole buckets, so that every batch is as long as its requests say.
 	w := t.Width()
@@ -103,7 +116,7 @@ func Measure(t *timeline.Timeline, from, to time.Duration) Values {
 	total := func(b *timeline.Bucket) *timeline.Slice {
 		return &timeline.Slice{Good: b.Good, Failed: b.Failed, Response: b.Response}
 	}
-	v.Values = appendSlice(v.Values, "", &whole, parts, total)
+	v.Values = appendSlice(v.Values, "", &whole, parts, enough, total)
 	if whole.Good > 0 {
 		rate := float64(whole.Good) / (time.Duration(n) * w).Seconds()
 		v.Values = append(v.Values, Value{Metric: GoodRate, Value: rate, Variance: stat.MeanVariance(rates)})
@@ -111,7 +124,7 @@ func Measure(t *timeline.Timeline, from, to time.Duration) Values {
 	names := t.Names()
 	for i := range whole.Slices {
 		q := names.Requests[i]
-		v.Values = appendSlice(v.Values, q.Class+" / "+q.Name, &whole, parts, func(b *timeline.Bucket) *timeline.Slice {
+		v.Values = appendSlice(v.Values, q.Class+" / "+q.Name, &whole, parts, enough, func(b *timeline.Bucket) *timeline.Slice {
 			if i >= len(b.Slices) {
 				return &timeline.Slice{}
 			}
@@ -122,7 +135,7 @@ func Measure(t *timeline.Timeline, from, to time.Duration) Values {
 }
 
 // appendSlice appends the values of one request, or of all.
-func appendSlice(all []Value, request string, whole *timeline.Bucket, parts []timeline.Bucket, of func(*timeline.Bucket) *timeline.Slice) []Value {
+func appendSlice(all []Value, request string, whole *timeline.Bucket, parts []timeline.Bucket, enough func(n uint64, q float64) bool, of func(*timeline.Bucket) *timeline.Slice) []Value {
 	s := of(whole)
 	if s.Good+s.Failed == 0 {
 		return all
@@ -132,7 +145,7 @@ func appendSlice(all []Value, request string, whole *timeline.Bucket, parts []ti
 		counted = append(counted, &of(&parts[i]).Response)
 	}
 	for _, q := range quantiles {
-		if s.Good == 0 || stat.QuantileWarning(s.Good, q.q) != "" {
+		if s.Good == 0 || !enough(s.Good, q.q) {
 			continue
 		}
 		if v := s.Response.Quantile(q.q); v > 0 {

@@ -15,6 +15,7 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/metric"
 
+	"tidegauge/engine/compare"
 	"tidegauge/engine/document"
 	"tidegauge/engine/event"
 	"tidegauge/engine/fault"
@@ -133,7 +134,20 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 	o.Subject = o.Subject.or(labelled(o.Plan.Labels))
 	meta.TargetVersion, meta.Commit, meta.Branch = o.Subject.Version, o.Subject.Commit, o.Subject.Branch
 	identity := &event.Run{Plan: meta.Plan, Test: meta.Test, Labels: meta.Labels}
-	mix, err := user.NewMix(o.Plan, o.Test, user.Options{Seed: seed, Tracer: l.tracer(&o, seed, identity), Permit: o.Permit})
+	users := user.Options{Seed: seed, Tracer: l.tracer(&o, seed, identity), Permit: o.Permit}
+	var blocks *turns
+	began := new(atomic.Pointer[time.Time]) // the load; known from the first interval on, which is of no block that counts
+	if o.Test.Against != "" {
+		var err error
+		if blocks, err = newTurns(o.Test, seed); err != nil {
+			return nil, err
+		}
+		users.Turn = func(due time.Time) bool {
+			start := began.Load()
+			return start != nil && blocks.at(due.Sub(*start))
+		}
+	}
+	mix, err := user.NewMix(o.Plan, o.Test, users)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPlan, err)
 	}
@@ -152,7 +166,7 @@ func (l *Lab) Run(ctx context.Context, o Options) (*report.Report, error) {
 		lab: l, o: o, decider: decider, record: record, required: required, collector: report.NewCollector(meta), identity: identity,
 		traces:  traces{},
 		seconds: timeline.New(resolution(o.Test.Type)),
-		stop:    make(chan struct{}), started: make(chan time.Time, 1),
+		stop:    make(chan struct{}), started: make(chan time.Time, 1), turns: blocks, began: began,
 	}
 	if err := e.prepareScrape(); err != nil {
 		return nil, errors.Join(err, record.Close())
@@ -261,6 +275,8 @@ type experiment struct {
 	phase string // of the shape, the latest seen
 
 	traces        traces
+	turns         *turns // nil: there is one target
+	began         *atomic.Pointer[time.Time]
 	intervals     interval.Recorder
 	intervalsAt   time.Time // when they were written last
 	checkpointed  time.Time
@@ -411,6 +427,9 @@ func (e *experiment) end() { e.endOnce.Do(func() { close(e.stop) }) }
 func (e *experiment) Consume(_ context.Context, s *measure.Snapshot) error {
 	e.watch(s)
 	e.traces.add(s)
+	if e.turns != nil {
+		e.began.Store(new(s.Start))
+	}
 	if e.decider != nil {
 		e.decider.look(s)
 	}
@@ -457,10 +476,16 @@ func (e *experiment) finish(ctx, patience context.Context, result run.Result, ru
 	}
 	resources := e.resources(judging, result)
 	e.identify(judging, result)
-	values := e.values(judging, result, steady, &v, a)
+	var values *compare.Values
+	if e.turns == nil {
+		values = e.values(judging, result, steady, &v, a)
+	}
 	done()
 	comparison, course := e.compare(values)
 	kept = append(kept, e.conclude(ctx, patience, &v, a, func(at time.Time) []telemetry.Figure { return compared(comparison, course, &v, at) }, result.Start)...)
+	if e.turns != nil { // it has no place in a history, and its metrics would take that of what has
+		comparison = e.paired(result, &v)
+	}
 	books := e.lab.Outlets.Flush(patience)
 	e.require(books)
 	for _, cause := range causes(kept) {

@@ -245,13 +245,13 @@ func (h *History) Compare(id string, reruns []string) (*compare.Comparison, erro
 }
 
 // Recall returns the comparison of a run with its rolling baseline: made anew from the runs there are, but as it was confirmed
-// where further runs were made for it.
+// where further runs were made for it, and as it was of a run that loaded two targets in turns.
 func (h *History) Recall(id string) (*compare.Comparison, error) {
 	s, err := h.Load(id)
 	if err != nil {
 		return nil, err
 	}
-	if s.Report != nil && s.Report.Comparison != nil && len(s.Report.Comparison.Reruns) > 0 {
+	if s.Report != nil && s.Report.Comparison != nil && (len(s.Report.Comparison.Reruns) > 0 || s.Report.Comparison.Paired > 0) {
 		return s.Report.Comparison, nil
 	}
 	return h.Compare(s.Record.ID, nil)

@@ -16,7 +16,11 @@ import (
 // against a system with the same labels, from machines of the same class. Differences says it in words. Labels that say which
 // version of the system it was are what runs are compared for, and keep none apart.
 func KeyOf(m *report.Meta) string {
-	b, err := json.Marshal([]any{m.Plan, m.Test, m.Type, m.Work, m.Shape.Model, m.Shape.MaxUsers, m.Shape.Poisson, m.Shape.Stages, kept(m.Labels), machineOf(m)})
+	what := []any{m.Plan, m.Test, m.Type, m.Work, m.Shape.Model, m.Shape.MaxUsers, m.Shape.Poisson, m.Shape.Stages, kept(m.Labels), machineOf(m)}
+	if m.Against != "" {
+		what = append(what, m.Against)
+	}
+	b, err := json.Marshal(what)
 	if err != nil {
 		return "" // a shape with a number that is none: comparable with nothing
 	}
@@ -39,6 +43,7 @@ func Differences(a, b *report.Meta) []string {
 	differ("other plans", a.Plan, b.Plan)
 	differ("other tests", a.Test, b.Test)
 	differ("other types of test", string(a.Type), string(b.Type))
+	differ("other second targets", a.Against, b.Against)
 	differ("other loads", a.Shape.Text, b.Shape.Text)
 	if a.Shape.Text == b.Shape.Text && (a.Shape.Model != b.Shape.Model || a.Shape.MaxUsers != b.Shape.MaxUsers || a.Shape.Poisson != b.Shape.Poisson || !slices.Equal(a.Shape.Stages, b.Shape.Stages)) {
 		why = append(why, "other loads, in their stages or the most users at once")

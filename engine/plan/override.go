@@ -12,6 +12,7 @@ import (
 // Overrides are what Locust's flags say about a test, with Locust's meaning. Zero: as the plan says.
 type Overrides struct {
 	Host        string         // --host: the base URL of the target
+	Against     string         // --against: the base URL of a second target, that takes turns with the first
 	Users       int            // --users: the load becomes a closed one of so many users
 	SpawnRate   float64        // --spawn-rate: users started per second
 	RunTime     time.Duration  // --run-time: the test ends after this time; a last steady stage is made longer where needed
@@ -37,6 +38,13 @@ func (p *Plan) Override(name string, o Overrides) (*Test, error) {
 		} else {
 			p.Target.BaseURL = host
 		}
+	}
+	if o.Against != "" {
+		against, err := parseBaseURL(o.Against)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("--against: %w, expected a URL such as http://localhost:8001", err))
+		}
+		t.Against = against
 	}
 	if err := o.shape(&t); err != nil {
 		errs = append(errs, err)

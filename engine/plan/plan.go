@@ -262,6 +262,7 @@ type Test struct {
 	Faults []Fault // in the order of the plan
 	// Search is that of a stress test that finds its load itself; Shape is then how far it may go. nil: it does not.
 	Search   *Search
+	Against  string // base URL of a second target that takes turns with the plan's, in an A/B test; empty: there is none
 	Replicas string // of a spike test: PromQL of how many replicas serve the load; empty: nobody knows
 }
 

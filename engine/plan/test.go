@@ -64,6 +64,7 @@ func (d *decoder) test(m member, p *Plan) Test {
 		document.Key("exclude_tags", document.Into(&t.ExcludeTags, d.tags)),
 		document.Key("stop_timeout", document.Into(&t.StopTimeout, d.Duration)),
 		document.Key("warm_up", document.Into(&t.WarmUp, d.warmUp)),
+		document.Key("against", document.Into(&t.Against, document.Read(d.Decoder, baseURLForm, parseBaseURL))),
 		document.Key("stop", document.Into(&t.Decide.Stop, d.stop)),
 		document.Key("at_most", document.Into(&t.Decide.AtMost, d.Positive)),
 		document.Key("faults", func(n node) { t.Faults = d.faults(n, p) }),
@@ -72,6 +73,9 @@ func (d *decoder) test(m member, p *Plan) Test {
 	)
 	if _, ok := found["faults"]; !ok && known && t.Type == Recovery {
 		d.Wrong(n, "faults is missing, expected what the target is to recover from: faults: [{at: 2m, for: 20s, tcp: database, cut: true}]")
+	}
+	if t.Type != Load {
+		d.meaningless(found, "two targets are loaded in turns by tests of type load", "against")
 	}
 	if t.Type != Spike {
 		d.meaningless(found, "how fast replicas follow the load is a question of tests of type spike", "replicas")

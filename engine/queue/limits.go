@@ -88,19 +88,25 @@ func (l *Limits) Permit(address string) error {
 // Check says everything that a test would do and may not.
 func (l *Limits) Check(p *plan.Plan, t *plan.Test) error {
 	var errs []error
-	u, err := url.Parse(p.Target.BaseURL)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrLimit, err)
+	targets := []string{p.Target.BaseURL}
+	if t.Against != "" {
+		targets = append(targets, t.Against)
 	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443"}[u.Scheme]
-	}
-	if port == "" {
-		port = "80"
-	}
-	if err := l.Permit(net.JoinHostPort(u.Hostname(), port)); err != nil {
-		errs = append(errs, err)
+	for _, target := range targets {
+		u, err := url.Parse(target)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrLimit, err)
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"https": "443"}[u.Scheme]
+		}
+		if port == "" {
+			port = "80"
+		}
+		if err := l.Permit(net.JoinHostPort(u.Hostname(), port)); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	needs := load.NeedsOf(&t.Shape)
 	if l.Rate > 0 && needs.PeakRate > l.Rate {

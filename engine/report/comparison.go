@@ -15,7 +15,11 @@ func (r *Report) comparison(t *text) {
 	if r.Comparison == nil {
 		return
 	}
-	t.heading("Against the baseline", Clean(r.Comparison.Baseline))
+	if r.Run.Against != "" {
+		t.heading("Against the other target", Clean(r.Comparison.Baseline))
+	} else {
+		t.heading("Against the baseline", Clean(r.Comparison.Baseline))
+	}
 	writeComparison(t, r.Comparison, false)
 }
 

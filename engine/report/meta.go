@@ -19,7 +19,7 @@ func MetaOf(p *plan.Plan, t *plan.Test) Meta {
 		host = "unknown"
 	}
 	return Meta{
-		Plan: p.Name, PlanFile: p.File, Labels: p.Labels, Test: t.Name, Type: t.Type, Target: p.Target.BaseURL, Seed: p.Seed,
+		Plan: p.Name, PlanFile: p.File, Labels: p.Labels, Test: t.Name, Type: t.Type, Target: p.Target.BaseURL, Against: t.Against, Seed: p.Seed,
 		Shape: shapeOf(&t.Shape), Work: p.Work(t),
 		Machine: Machine{Host: host, OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(), Go: runtime.Version()},
 	}

@@ -65,6 +65,7 @@ type Meta struct {
 	Test     string            `json:"test"`
 	Type     plan.Type         `json:"type"`
 	Target   string            `json:"target"`
+	Against  string            `json:"against,omitempty"` // the target that took turns with it
 	Seed     uint64            `json:"seed,string"`
 	Shape    Shape             `json:"shape"`
 	Machine  Machine           `json:"machine"`

@@ -77,6 +77,12 @@ const (
 func (s *Session) Iterate(ctx context.Context, intended, ready time.Time) {
 	started := time.Now()
 	s.shard.StartIteration(s.index, intended, ready, started)
+	if s.mix.turn != nil {
+		s.class = &s.mix.classes[s.index]
+		if s.mix.turn(intended) {
+			s.class = &s.mix.other[s.index]
+		}
+	}
 	t := s.pick()
 	if s.trace != nil {
 		s.trace.Begin(t.flow)

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"tidegauge/engine/feed"
 	"tidegauge/engine/measure"
@@ -39,6 +40,8 @@ type Mix struct {
 	weighted []uint16 // of those after them, again and again
 	arrivals []uint16 // of the open model, again and again
 	seed     uint64
+	other    []class                  // the same classes, of the target that takes turns
+	turn     func(due time.Time) bool // of an iteration that is due then: it goes to the other target; nil: there is none
 	dial     func() (protocol.Client, error)
 	tracer   *trace.Tracer // nil: requests are not traced
 }
@@ -50,6 +53,9 @@ type Options struct {
 	Dial func() (protocol.Client, error)
 	// Tracer places requests in traces, but those that have a traceparent of the plan's. nil: they are in none.
 	Tracer *trace.Tracer
+	// Turn says of an iteration that is due at a time whether it goes to the target of plan.Test.Against instead of the plan's. nil: none does.
+	// It is called by all users at once.
+	Turn func(due time.Time) bool
 	// Permit is asked before every connection, with HOST:PORT; what it refuses is not dialled. nil: all is permitted.
 	Permit func(address string) error
 }
@@ -76,6 +82,12 @@ func NewMix(p *plan.Plan, t *plan.Test, o Options) (*Mix, error) {
 			return nil, fmt.Errorf("preparing test %s: %w", t.Name, err)
 		}
 		m.classes = append(m.classes, c)
+	}
+	if o.Turn != nil {
+		if err := m.against(&b, classes, t); err != nil {
+			return nil, fmt.Errorf("preparing test %s: %w", t.Name, err)
+		}
+		m.turn = o.Turn
 	}
 	if err := m.spread(&t.Shape); err != nil {
 		return nil, fmt.Errorf("preparing test %s: %w", t.Name, err)
@@ -133,4 +145,21 @@ func mentions(text, name string) bool {
 		from = i + 1
 	}
 	return false
+}
+
+// against makes the classes once more, with the same names and data, for the target that takes turns.
+func (m *Mix) against(b *builder, classes []plan.UserClass, t *plan.Test) error {
+	target := *b.target
+	target.BaseURL = t.Against
+	names := m.names
+	names.Classes = nil
+	other := builder{target: &target, names: &names, data: b.data, feeds: b.feeds}
+	for i := range classes {
+		c, err := other.class(&classes[i])
+		if err != nil {
+			return err
+		}
+		m.other = append(m.other, c)
+	}
+	return nil
 }
