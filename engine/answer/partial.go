@@ -138,8 +138,16 @@ func (r *run) partialFigures(x *episode) []Figure {
 func (r *run) partialWarnings(x *episode) []string {
 	var all []string
 	p := r.partial(x)
+	if p.Radius > 0 && len(p.Unsent) > 0 {
+		all = append(all, fmt.Sprintf("%s: hardly sent while it lasted, as what failed came before: %s; whether it would have failed is not known",
+			x.Subject, strings.Join(p.Unsent, ", ")))
+	}
 	if p.Radius > 0 && (p.Radius < 1 || p.Hidden) {
-		text := fmt.Sprintf("%s: a partial failure: %s failed, the other requests did not", x.Subject, strings.Join(p.Affected, ", "))
+		others := "the other requests"
+		if len(p.Unsent) > 0 {
+			others = "others, which were sent as usual,"
+		}
+		text := fmt.Sprintf("%s: a partial failure: %s failed, %s did not", x.Subject, strings.Join(p.Affected, ", "), others)
 		if p.Hidden {
 			text += "; all requests together look healthy"
 		}

@@ -213,6 +213,13 @@ func TestBlast(t *testing.T) {
 	if got := Blast([]Slice{healthy("pay"), {"get", 10000, 10, 10000, 4000}}); got.Hidden || !got.Total {
 		t.Errorf("half of everything fails: %+v", got)
 	}
+	got = Blast([]Slice{{"pay", 1000, 0, 400, 350}, {"get", 1000, 0, 50, 0}, healthy("list")})
+	if !slices.Equal(got.Affected, []string{"pay"}) || !slices.Equal(got.Unsent, []string{"get"}) || math.Abs(got.Radius-1.0/2) > 1e-12 {
+		t.Errorf("what follows a failure is not sent: %+v", got)
+	}
+	if got := Blast([]Slice{{"pay", 1000, 0, 400, 350}, {"get", 1000, 0, 50, 40}}); len(got.Unsent) > 0 || got.Radius != 1 {
+		t.Errorf("what is hardly sent fails too: %+v", got)
+	}
 	if got := Blast(nil); !math.IsNaN(got.Radius) || len(got.Warnings) == 0 {
 		t.Errorf("nothing: %+v", got)
 	}

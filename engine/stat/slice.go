@@ -16,6 +16,7 @@ type Slice struct {
 // Partial is what Blast found.
 type Partial struct {
 	Affected []string // slices that fail more than before
+	Unsent   []string // slices that were hardly sent during it, as they follow others that failed: not judged
 	Radius   float64  // their share of the slices that could be judged; NaN if there are none
 	Total    bool     // all requests together fail more than before
 	Hidden   bool     // slices fail, all together look healthy
@@ -26,6 +27,9 @@ type Partial struct {
 // ratios with a continuity of half an observation, at the level of 3 standard deviations shared among the slices
 // (Bonferroni).
 //
+// A slice of which less than half was sent, in relation to the one that was sent best, and that did not fail, is not judged:
+// what was sent of it is what followed a success.
+//
 // It assumes independent requests.
 func Blast(slices []Slice) Partial {
 	p := Partial{Radius: math.NaN()}
@@ -35,15 +39,27 @@ func Blast(slices []Slice) Partial {
 	if n := len(slices); n > 1 {
 		critical = distuv.UnitNormal.Quantile(1 - normalTail(bandWidth)/float64(n))
 	}
+	pace := 0.0
+	for _, s := range slices {
+		if s.BeforeCount >= FewestRequests {
+			pace = max(pace, float64(s.DuringCount)/float64(s.BeforeCount))
+		}
+	}
 	for _, s := range slices {
 		total.BeforeCount, total.BeforeBad = total.BeforeCount+s.BeforeCount, total.BeforeBad+s.BeforeBad
 		total.DuringCount, total.DuringBad = total.DuringCount+s.DuringCount, total.DuringBad+s.DuringBad
+		usual := pace * float64(s.BeforeCount)
+		worse := s.worse(critical)
+		if usual >= FewestRequests && s.BeforeCount >= FewestRequests && float64(s.DuringCount) < usual/2 && !worse {
+			p.Unsent = append(p.Unsent, s.Name)
+			continue
+		}
 		if s.BeforeCount < FewestRequests || s.DuringCount < FewestRequests {
 			p.Warnings = append(p.Warnings, s.Name+" has too few requests to be judged")
 			continue
 		}
 		judged++
-		if s.worse(critical) {
+		if worse {
 			p.Affected = append(p.Affected, s.Name)
 		}
 	}
