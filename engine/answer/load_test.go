@@ -96,6 +96,9 @@ func TestValuesOf(t *testing.T) {
 		if v.Step != c.step || len(v.P95) != c.values || len(v.P50) != c.values || v.Width != c.to-c.from {
 			t.Errorf("%s: %d values every %v of %v, want %d every %v", c.name, len(v.P95), v.Step, v.Width, c.values, c.step)
 		}
+		if v := TrendValuesOf(g.timeline(t), c.from, c.to); v.Step != s || len(v.P95) < 59 {
+			t.Errorf("%s, for trends: %d values every %v, want one every second", c.name, len(v.P95), v.Step)
+		}
 		if v.Goodput[3] != 100 || v.P50[3] < 0.0225 || v.P50[3] > 0.0235 || v.Failures[3] != 0 {
 			t.Errorf("%s: %v a second, p50 %v, failures %v", c.name, v.Goodput[3], v.P50[3], v.Failures[3])
 		}

@@ -33,9 +33,19 @@ type Values struct {
 // ValuesOf sorts the buckets of a timeline into values, from one offset since the start of the run to another. The step is
 // 5 s, in a stretch of less than 5 minutes a sixtieth of it in whole buckets of the timeline, at least one.
 func ValuesOf(t *timeline.Timeline, from, to time.Duration) Values {
+	return valuesOf(t, from, to, usualValues)
+}
+
+// TrendValuesOf is ValuesOf with twice as many values of a stretch of less than ten minutes: enough for a trend in what a soak
+// leaves of it.
+func TrendValuesOf(t *timeline.Timeline, from, to time.Duration) Values {
+	return valuesOf(t, from, to, 2*usualValues)
+}
+
+func valuesOf(t *timeline.Timeline, from, to time.Duration, values int) Values {
 	width := t.Width()
 	first, last := int((from+width-1)/width), min(int(to/width), len(t.Buckets()))
-	per := max(1, int(min(usualStep, (to-from)/usualValues)/width))
+	per := max(1, int(min(usualStep, (to-from)/time.Duration(values))/width))
 	v := Values{Start: time.Duration(first) * width, Step: time.Duration(per) * width, Width: max(0, to-from)}
 	for i := first; i+per <= last; i += per {
 		b := t.Between(time.Duration(i)*width, time.Duration(i+per)*width)

@@ -33,6 +33,7 @@ const (
 type SoakInput struct {
 	Constant  bool   // there was a stretch of constant load
 	Values    Values // of it
+	Trends    Values // of it, in steps for trends; those of Values where it has none
 	Settling  Settling
 	Resources []SoakSeries
 	Missing   []string // resources of the plan that no server shows
@@ -98,7 +99,10 @@ func SoakAnswer(in SoakInput) Answer {
 
 // own are the series that need no server.
 func (in *SoakInput) own() []SoakSeries {
-	v := &in.Values
+	v := &in.Trends
+	if v.Step == 0 {
+		v = &in.Values
+	}
 	return []SoakSeries{
 		{Subject: "p95 of response time", Unit: "s", Start: v.Start, Step: v.Step, Values: v.P95},
 		{Subject: "failed requests", Unit: "ratio", Start: v.Start, Step: v.Step, Values: v.Failures},
@@ -266,6 +270,9 @@ func (a *Answer) judgeTrends(in *SoakInput, all []growing) {
 	case len(stable) > 0:
 		a.Standing, a.Code = Good, ""
 		a.Text = fmt.Sprintf("Nothing leaks: %s over %s of constant load%s.", stableText(stable), length, quietText(quiet))
+		if missing := of(stat.NotEnough, false); len(missing) > 0 {
+			a.judgeSettling(in, missing)
+		}
 		a.Text += fmt.Sprintf(" A leak within the intervals below would not show; run a soak for at least %d times as long as the slowest cache takes to fill.", fills)
 	case !in.Scraped:
 		a.Text = "Whether it leaks is not known: no metrics of its servers were scraped" + quietText(quiet) + ". Add the servers under scrape, or host for this machine."
@@ -279,6 +286,23 @@ func (a *Answer) judgeTrends(in *SoakInput, all []growing) {
 	}
 	if short := of(stat.NotEnough, true); len(short) > 0 && a.Standing == Good {
 		a.Warnings = append(a.Warnings, fmt.Sprintf("%s: %s", short[0].Subject, short[0].trend.Reason))
+	}
+}
+
+// judgeSettling says what of the response times and failures was not judged, and does not leave it at that where response
+// times rose: too little for a trend, but seen.
+func (a *Answer) judgeSettling(in *SoakInput, missing []*growing) {
+	names := make([]string, len(missing))
+	for i, g := range missing {
+		names[i] = g.Subject
+	}
+	a.Text += fmt.Sprintf(" Whether it degrades is not known from so short a run: %s could not be judged (%s).", joinText(names), missing[0].trend.Reason)
+	for _, d := range in.Settling.Drifts {
+		if (d.Name == "p50" || d.Name == "p95") && d.Change > leastLatency && d.Interval.Low > 0 {
+			a.Standing, a.Code = Undecided, CodeGrowing
+			a.Text += fmt.Sprintf(" But %s rose by %.3g%% [%.3g%%, %.3g%%]: run longer.", d.Name, 100*d.Change, 100*d.Interval.Low, 100*d.Interval.High)
+			return
+		}
 	}
 }
 

@@ -46,6 +46,14 @@ func TestSoakAnswer(t *testing.T) {
 	filling := memory(series(length, func(s float64) float64 { return 200*mib - 140*mib*math.Exp(-s/60) }, 0.002))
 	degrading := steadyValues(length)
 	degrading.P95 = series(length, func(s float64) float64 { return 0.02 * (1 + s/200) }, 0.05)
+	coarse := func(growth float64) SoakInput {
+		v := steadyValues(40 * time.Second) // of as many steps
+		v.P95 = series(40*time.Second, func(s float64) float64 { return 0.02 * (1 + growth*s/40) }, 0.02)
+		in := SoakInput{Values: v, Trends: v, Resources: []SoakSeries{files}}
+		in.Settling = Settle(v, true)
+		return in
+	}
+	fine := SoakInput{Values: steadyValues(40 * time.Second), Trends: degrading, Resources: []SoakSeries{files}}
 	for _, c := range []struct {
 		name     string
 		in       SoakInput
@@ -54,6 +62,9 @@ func TestSoakAnswer(t *testing.T) {
 		text     string
 		warning  string
 	}{
+		{"too short for a trend of response times", coarse(0), Good, "", "Whether it degrades is not known from so short a run: p95 of response time, failed requests could not be judged", ""},
+		{"the same, and they rose", coarse(0.6), Undecided, CodeGrowing, "But p95 rose by ", ""},
+		{"slower and slower, in finer steps", fine, Bad, CodeDegradation, "It degrades: p95 of response time grows by", ""},
 		{"a leak", SoakInput{Resources: []SoakSeries{leaking}}, Bad, CodeLeak, "It leaks: memory of web grows by", ""},
 		{"a leak with a limit", SoakInput{Resources: []SoakSeries{limited}}, Bad, CodeLeak, "reaches its limit of 1 GiB in about 13 minutes", ""},
 		{"a leak and a restart", SoakInput{Resources: []SoakSeries{restarted}}, Bad, CodeLeak, "memory of web grows", "was started anew in the run; judged is the longest stretch without, from 5 s to 2m35s"},

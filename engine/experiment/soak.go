@@ -26,6 +26,7 @@ func (e *experiment) soakAnswer(ctx context.Context, result run.Result, steady *
 	var problems []string
 	if steady != nil {
 		in.Values, in.Settling = steady.values, steady.settling
+		in.Trends = answer.TrendValuesOf(e.seconds, steady.from, steady.to)
 		w := watch{e: e, ctx: ctx, start: result.Start, from: result.Start.Add(steady.from), to: result.Start.Add(steady.to)}
 		in.Resources, in.Missing = w.resources()
 		problems = w.problems
