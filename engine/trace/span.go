@@ -94,7 +94,9 @@ func (s *Span) Attributes() []Attribute {
 	add(catalog.LabelOutcome, s.Outcome.String())
 	add("tidegauge.slow", s.Slow)
 	add("http.request.method", s.Method)
-	add("url.template", strings.TrimPrefix(s.Name, s.Method+" "))
+	if path := strings.TrimPrefix(s.Name, s.Method+" "); strings.HasPrefix(path, "/") { // not every name is one
+		add("url.template", path)
+	}
 	if full, host, port, ok := address(s.URL); ok {
 		add("url.full", full)
 		add("server.address", host)
@@ -104,7 +106,11 @@ func (s *Span) Attributes() []Attribute {
 		add("http.response.status_code", int64(s.Status))
 	}
 	if s.Failed() {
-		add("error.type", s.Outcome.String())
+		kind := s.Outcome.String()
+		if s.Outcome == protocol.Status { // the semantic conventions want the code itself
+			kind = strconv.Itoa(s.Status)
+		}
+		add("error.type", kind)
 	}
 	add("http.request.size", s.Sent)
 	add("http.response.size", s.Received)

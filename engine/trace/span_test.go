@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -30,8 +31,21 @@ func TestRequestSpan(t *testing.T) {
 		{"request", "GET /payments/{id}"}, {"outcome", "status"}, {"tidegauge.slow", true},
 		{"http.request.method", "GET"}, {"url.template", "/payments/{id}"},
 		{"url.full", "https://shop.example/payments/7"}, {"server.address", "shop.example"}, {"server.port", int64(443)},
-		{"http.response.status_code", int64(503)}, {"error.type", "status"},
+		{"http.response.status_code", int64(503)}, {"error.type", "503"},
 		{"http.request.size", int64(120)}, {"http.response.size", int64(4000)},
+	}
+	if diff := cmp.Diff(want, s.Attributes()); diff != "" {
+		t.Error(diff)
+	}
+	s.Name, s.Outcome = "look at it", protocol.Timeout
+	want = slices.DeleteFunc(want, func(a Attribute) bool { return a.Key == "url.template" })
+	for i := range want {
+		switch want[i].Key {
+		case "request":
+			want[i].Value = "look at it"
+		case "outcome", "error.type":
+			want[i].Value = "timeout"
+		}
 	}
 	if diff := cmp.Diff(want, s.Attributes()); diff != "" {
 		t.Error(diff)
