@@ -32,6 +32,7 @@ const (
 	minBackoff     = 250 * time.Millisecond
 	maxBackoff     = 30 * time.Second
 	poll           = time.Second
+	patience       = 10 * time.Second // after which it is said that there is no answer, which may still come
 )
 
 // Source is where the samples are; a *store.Store is one. Both methods take samples with from < time <= to, in milliseconds
@@ -299,7 +300,7 @@ func (o *Outlet) attempt(ctx context.Context, batch []Sample) error {
 	go func() { answer <- o.o.Writer.Write(limited, batch) }()
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
-	woken := false
+	woken, said, begun := false, false, time.Now()
 	for {
 		select {
 		case err := <-answer:
@@ -313,6 +314,10 @@ func (o *Outlet) attempt(ctx context.Context, batch []Sample) error {
 		case <-o.wake:
 			woken = true
 		case <-ticker.C:
+		}
+		if !said && time.Since(begun) >= patience {
+			said = true
+			o.presence.failed(fmt.Errorf("no answer for %v", patience), false)
 		}
 		_ = o.count(ctx, o.target()) // what is wrong with the store is said by the next count or read
 	}

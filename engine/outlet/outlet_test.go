@@ -443,7 +443,8 @@ func TestBrokenStore(t *testing.T) {
 func TestHanging(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m memory
-		o := open(t, Options{Source: &m, Writer: &receiver{answer: func(int, []Sample) error { return errHang }}, Timeout: time.Hour})
+		var n notes
+		o := open(t, Options{Source: &m, Writer: &receiver{answer: func(int, []Sample) error { return errHang }}, Timeout: time.Hour, Notify: n.note})
 		during(t, o, func() {
 			feed(&m, 20)
 			wantBooks(t, o.Books(), Books{Produced: 28, Waiting: 28}) // without the last 5 s and the second of the count
@@ -452,6 +453,9 @@ func TestHanging(t *testing.T) {
 			o.Flush(ctx, time.Now())
 			b := o.Books()
 			wantBooks(t, b, Books{Produced: 40, Waiting: 40})
+			if len(n.text) != 1 || !strings.HasPrefix(n.text[0], "outlet test: no answer for 10s; nothing is lost") {
+				t.Errorf("messages %q, want one, that there is no answer", n.text)
+			}
 			if b.OldestSeconds < 20 {
 				t.Errorf("the oldest waits for %v s, want 21", b.OldestSeconds)
 			}
