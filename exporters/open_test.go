@@ -57,7 +57,8 @@ func TestSpecs(t *testing.T) {
 		{[]string{"prometheus=http://127.0.0.1:8428/api/v1/write", "influxdb=http://localhost:8428?org=o&bucket=b"}, "send to the same store"},
 		{[]string{"prometheus=http://127.0.0.1/api/v1/write", "influxdb=http://127.0.0.1?org=o&bucket=b"}, ""},
 		{[]string{"otlp=ftp://user:secret@h/x"}, "the address ftp://user:xxxxx@h/x has to begin with http://"},
-		{[]string{"prometheus="}, "has to begin with http://"},
+		{[]string{"prometheus="}, "the address is empty: it has to begin with http://"},
+		{[]string{"prometheus=127.0.0.1:9090/api/v1/write"}, "the address 127.0.0.1:9090/api/v1/write has to begin with http://"},
 		{[]string{prom + "?timeout=-1s"}, "give a length of time"},
 	} {
 		var specs []Spec

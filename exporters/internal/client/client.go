@@ -40,11 +40,17 @@ type Address struct {
 // stays in the URL.
 func Parse(raw string, options ...string) (*Address, error) {
 	u, err := url.Parse(raw)
+	if err != nil && !strings.Contains(raw, "://") && !strings.Contains(raw, "@") { // HOST:PORT, which has no password in it
+		return nil, fmt.Errorf("the address %s has to begin with http:// or https://", raw)
+	}
 	if err != nil {
 		if e, ok := errors.AsType[*url.Error](err); ok {
 			err = e.Err // the address can have a password in it
 		}
 		return nil, fmt.Errorf("reading the address: %w", err)
+	}
+	if raw == "" {
+		return nil, errors.New("the address is empty: it has to begin with http:// or https:// and a host")
 	}
 	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("reading the address %s: it has to begin with http:// or https:// and a host", u.Redacted())
