@@ -3,6 +3,8 @@ package stat
 import (
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // SenSlope returns the median of the slopes between all pairs of values, per step, and its interval (Sen, JASA 63, 1968;
@@ -48,8 +50,10 @@ func SenSlope(x []float64, variance float64) (slope float64, i Interval) {
 const mostDrift = 60
 
 // DriftOf returns how much a series changed from its beginning to its end by Sen's slope, relative to where its line
-// begins, with the interval of the slope, whose variance allows for first-order autocorrelation. It reports false where
-// there are fewer than 10 values or the line does not begin above 0.
+// begins, with the interval of the slope. Its variance allows for first-order autocorrelation, freed of the bias that
+// taking away a line leaves, -(2+4ρ)/n (of the kind of Marriott and Pope, Biometrika 41, 1954), and its quantile is Student's
+// with the effective number of values, since that autocorrelation is estimated from as few. It reports false where there are
+// fewer than 10 values or the line does not begin above 0.
 func DriftOf(x []float64) (change float64, i Interval, ok bool) {
 	values, _, warnings := finite(x)
 	if len(values) < 10 {
@@ -59,9 +63,12 @@ func DriftOf(x []float64) (change float64, i Interval, ok bool) {
 	n := float64(len(b))
 	rho := 0.0
 	if !constant(b) {
-		rho = detrendedLag1(b)
+		slope, _ := SenSlope(b, 0)
+		rho = max(0, (n*lag1(residuals(b, slope))+2)/(n-4))
 	}
-	slope, i := SenSlope(b, MannKendall(b, rho).Variance)
+	effective := n / inflation(len(b), rho)
+	widen := distuv.StudentsT{Sigma: 1, Nu: max(2, effective-2)}.Quantile(0.975) / z975
+	slope, i := SenSlope(b, widen*widen*MannKendall(b, rho).Variance)
 	start := levelOf(b, slope)
 	if !(start > 0) {
 		return 0, Interval{}, false

@@ -152,11 +152,16 @@ func (t *Trend) judge(o TrendOptions, length float64) {
 // detrendedLag1 is the first autocorrelation of what is left without Sen's line, corrected for its bias, and not below 0.
 func detrendedLag1(b []float64) float64 {
 	slope, _ := SenSlope(b, 0)
-	d := make([]float64, len(b))
-	for i, v := range b {
+	return max(0, lag1(residuals(b, slope))+1/float64(len(b)))
+}
+
+// residuals returns a series without a line of that slope.
+func residuals(x []float64, slope float64) []float64 {
+	d := make([]float64, len(x))
+	for i, v := range x {
 		d[i] = v - slope*float64(i)
 	}
-	return max(0, lag1(d)+1/float64(len(b)))
+	return d
 }
 
 // levelOf returns where the line of the given slope through the medians starts, half a block before the first.
