@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"tidegauge/engine/store"
+	"tidegauge/grafana"
 )
 
 // asVersion2 stands before an InfluxDB 1.6 and takes /api/v2/write, as InfluxDB 1.8 and 2 do: the bucket is the database, the
@@ -97,6 +99,70 @@ func influxHolds(t *testing.T, s *server, l *lab) {
 	t.Helper()
 	got, quantiles := influxPoints(t, s)
 	fieldsHold(t, got, quantiles, l, field)
+	influxDashboardShows(t, s)
+}
+
+// influxDashboardShows asks every query of the dashboard for InfluxDB, filled in as Grafana does: each has to have numbers, and
+// the tags that its legend names.
+func influxDashboardShows(t *testing.T, s *server) {
+	t.Helper()
+	type series struct {
+		Tags    map[string]string
+		Columns []string
+		Values  [][]any
+	}
+	ask := func(query string) []series {
+		var answer struct {
+			Results []struct {
+				Series []series
+				Error  string
+			}
+		}
+		decode(t, s.get("/query", url.Values{"db": {"load"}, "epoch": {"ms"}, "q": {query}}), &answer)
+		if len(answer.Results) != 1 || answer.Results[0].Error != "" {
+			t.Fatalf("%s: %+v", query, answer)
+		}
+		return answer.Results[0].Series
+	}
+	d := grafana.InfluxRun()
+	variable, ok := d.Templating.List[1].Query.(string)
+	if !ok {
+		t.Fatalf("the variable run is asked for with %v", d.Templating.List[1].Query)
+	}
+	runs := ask(variable)
+	if len(runs) != 1 || len(runs[0].Values) == 0 {
+		t.Fatalf("%s: %v", variable, runs)
+	}
+	run := fmt.Sprint(runs[0].Values[len(runs[0].Values)-1][1])
+	filled := strings.NewReplacer("$timeFilter", "time >= now() - 1h", "$__interval_ms", "1000", "$__interval", "1s", "/^$run$/", "/^"+regexp.QuoteMeta(run)+"$/")
+	shown := 0
+	for _, p := range d.Panels {
+		for _, target := range p.Targets {
+			query, numbers := filled.Replace(target.InfluxQL), 0
+			for _, one := range ask(query) {
+				for _, tag := range regexp.MustCompile(`\$tag_(\w+)`).FindAllStringSubmatch(target.LegendFormat, -1) {
+					if _, ok := one.Tags[tag[1]]; !ok {
+						t.Errorf("panel %q: the legend has the tag %s, the series %v", p.Title, tag[1], one.Tags)
+					}
+				}
+				for _, row := range one.Values {
+					if _, ok := row[1].(float64); ok {
+						numbers++
+					}
+				}
+			}
+			if numbers == 0 && p.Title == "Objectives" && len(ask(`SELECT * FROM "tidegauge_objective"`)) == 0 {
+				continue // on a busy machine a short run decides nothing
+			}
+			if numbers == 0 {
+				t.Errorf("panel %q has nothing: %s", p.Title, query)
+			}
+			shown += numbers
+		}
+	}
+	if shown < 20 {
+		t.Errorf("the dashboard shows %d numbers of a run", shown)
+	}
 }
 
 // isQuantile reports whether a field has a value that is exact to the width of a bucket.

@@ -1,4 +1,5 @@
-// Package grafana makes Grafana dashboards of the metrics in package catalog, and alert rules, for data sources of type Prometheus.
+// Package grafana makes Grafana dashboards of the metrics in package catalog, and alert rules, for data sources of type Prometheus
+// and, of one run, InfluxDB.
 //
 // The JSON beside it is what `go generate ./grafana` writes; README.md says how to use it.
 package grafana
@@ -13,7 +14,7 @@ import (
 
 // Files returns the dashboards by the names of their files.
 func Files() map[string]Dashboard {
-	return map[string]Dashboard{"run.json": Run(), "runs.json": Runs(), "compare.json": Compare(), "daemon.json": Daemon()}
+	return map[string]Dashboard{"run.json": Run(), "runs.json": Runs(), "compare.json": Compare(), "daemon.json": Daemon(), "run-influxdb.json": InfluxRun()}
 }
 
 // JSON returns the dashboard as Grafana imports and provisions it.

@@ -54,7 +54,7 @@ type VariableList struct {
 	List []Variable `json:"list"`
 }
 
-// Variable is one drop-down at the top of a dashboard. Query is a string for a data source, else a VariableQuery.
+// Variable is one drop-down at the top of a dashboard. Query is a VariableQuery where a Prometheus is asked, else a string.
 type Variable struct {
 	Name        string         `json:"name"`
 	Label       string         `json:"label"`
@@ -132,8 +132,9 @@ type GridPos struct {
 	Y int `json:"y"`
 }
 
-// Target is one PromQL query.
+// Target is one query: in PromQL, or in InfluxQL, which has other keys in the JSON.
 type Target struct {
+	InfluxQL     string `json:"-"` // or
 	RefID        string `json:"refId"`
 	Expr         string `json:"expr"`
 	LegendFormat string `json:"legendFormat,omitempty"`

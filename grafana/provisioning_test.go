@@ -49,11 +49,43 @@ func TestProvisionedDatasource(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, one := range Files() {
-		if got := one.Templating.List[0].Query; got != d.Type {
+		if got := one.Templating.List[0].Query; got != d.Type && one.UID != influxUID {
 			t.Errorf("%s offers data sources of type %v, provisioned is one of type %s", one.UID, got, d.Type)
 		}
 	}
 	if d.UID != DatasourceUID || d.URL != "${TIDEGAUGE_URL}" || d.Access != "proxy" || interval != time.Second || !slices.Contains([]string{"GET", "POST"}, d.JSONData.HTTPMethod) {
+		t.Errorf("data source %+v", d)
+	}
+}
+
+// TestProvisionedInfluxDB: the data source speaks InfluxQL to the bucket of the compose file, with address and token out of
+// the environment, and the dashboard of runs in an InfluxDB offers it.
+func TestProvisionedInfluxDB(t *testing.T) {
+	var file struct {
+		APIVersion  int `yaml:"apiVersion"`
+		Datasources []struct {
+			Name, UID, Type, Access, URL string
+			Editable                     bool
+			JSONData                     struct {
+				Version         string
+				DBName          string `yaml:"dbName"`
+				HTTPMode        string `yaml:"httpMode"`
+				TimeInterval    string `yaml:"timeInterval"`
+				HTTPHeaderName1 string `yaml:"httpHeaderName1"`
+			} `yaml:"jsonData"`
+			Secure struct {
+				HTTPHeaderValue1 string `yaml:"httpHeaderValue1"`
+			} `yaml:"secureJsonData"`
+		}
+	}
+	read(t, "provisioning/datasources/influxdb.yaml", &file)
+	if file.APIVersion != 1 || len(file.Datasources) != 1 {
+		t.Fatalf("version %d, %d data sources", file.APIVersion, len(file.Datasources))
+	}
+	d := file.Datasources[0]
+	board := InfluxRun()
+	if board.Templating.List[0].Query != d.Type || d.Access != "proxy" || d.URL != "${TIDEGAUGE_INFLUX_URL}" || d.JSONData.Version != "InfluxQL" ||
+		d.JSONData.HTTPHeaderName1 != "Authorization" || d.Secure.HTTPHeaderValue1 != "Token ${TIDEGAUGE_INFLUX_TOKEN}" || d.JSONData.TimeInterval != "1s" {
 		t.Errorf("data source %+v", d)
 	}
 }

@@ -11,7 +11,7 @@ import type {Options as TableOptions, FieldConfig as TableField} from 'panel/tab
 import type {Options as TimeSeriesOptions, FieldConfig as TimeSeriesField} from 'panel/timeseries';
 
 interface Source {
-  type: 'prometheus';
+  type: 'prometheus' | 'influxdb';
   uid: '${datasource}';
 }
 
@@ -26,6 +26,15 @@ interface Query {
   editorMode: 'code' | 'builder';
 }
 
+// A query of the InfluxDB data source, in InfluxQL.
+interface InfluxQuery {
+  refId: string;
+  query: string;
+  rawQuery: true;
+  resultFormat: 'time_series' | 'table';
+  alias?: string;
+}
+
 interface VariableQuery {
   qryType: 0 | 1 | 2 | 3 | 4 | 5;
   query: string;
@@ -36,13 +45,13 @@ type AnyVariable = Omit<VariableModel, 'datasource' | 'query' | 'type'>;
 
 interface DatasourceVariable extends AnyVariable {
   type: 'datasource';
-  query: 'prometheus';
+  query: 'prometheus' | 'influxdb';
 }
 
 interface QueryVariable extends AnyVariable {
   type: 'query';
   datasource: Source;
-  query: VariableQuery;
+  query: VariableQuery | string; // InfluxQL is a string
 }
 
 // What the Prometheus data source adds to an annotation query.
@@ -94,7 +103,7 @@ interface PanelOf<Kind, Options, Custom> {
   description: string;
   gridPos: GridPos;
   datasource: Source;
-  targets: Query[];
+  targets: Query[] | InfluxQuery[];
   maxDataPoints?: number;
   transformations?: Transformation[];
   fieldConfig: {
