@@ -33,7 +33,7 @@ changed is back, so that no run is compared with what is wrong.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	s.registerConfig(cmd.PersistentFlags())
-	cmd.AddCommand(newBaselinePin(c, &s), newBaselineUnpin(c, &s), newBaselineList(c, &s), newBaselineChanges(c, &s),
+	cmd.AddCommand(newBaselinePin(c, &s), newBaselineUnpin(c, &s), newBaselineList(c, &s), newBaselineChanges(c, &s), newImportLocust(c, &s),
 		newMark(c, &s, "accept RUN", "What changed with a run is as it should be: compare with nothing before it",
 			func(m *history.Mark) { m.Accepted, m.Rejected, m.Excluded = true, false, false }),
 		newMark(c, &s, "reject RUN", "What changed with a run is not as it should be: compare with no run from it on until that is back",

@@ -173,6 +173,9 @@ func listRuns(c *console, h *history.History, limit int) error {
 
 // verdictOf says how a run ended: its verdict, or why there is none.
 func verdictOf(r *history.Record) string {
+	if r.Imported != "" {
+		return "imported"
+	}
 	if r.State == history.Finished && r.Outcome != "" {
 		return string(r.Outcome)
 	}

@@ -116,6 +116,7 @@ func Against(baseline string, run Run, runs, reruns []Run) *Comparison {
 	c.compare(run, runs, reruns, key.main)
 	c.compare(run, runs, reruns, func(k key) bool { return k.request != "" })
 	c.compare(run, runs, reruns, key.server)
+	c.cautious(runs)
 	c.judge()
 	c.Explanation = c.explain(&run, runs)
 	return c
@@ -153,6 +154,21 @@ func (c *Comparison) compare(run Run, runs, reruns []Run, family func(key) bool)
 	for i := range found {
 		rows[i].take(&found[i])
 		c.Confirmed = c.Confirmed || found[i].Judgement == stat.Regression && !found[i].Unconfirmed
+	}
+}
+
+// cautious takes verdicts back where runs of another tool are part of the baseline.
+func (c *Comparison) cautious(runs []Run) {
+	i := slices.IndexFunc(runs, func(r Run) bool { return r.Values.Imported != "" })
+	if i < 0 {
+		return
+	}
+	c.Warnings = append(c.Warnings, fmt.Sprintf("the baseline has runs imported from %s, which measures otherwise: there is no verdict, only an indication", runs[i].Values.Imported))
+	c.Confirmed = false
+	for j := range c.Rows {
+		if r := &c.Rows[j]; r.Verdict != stat.Invalid && r.Verdict != stat.Indicative {
+			r.Verdict, r.Leaning = stat.Indicative, r.Verdict
+		}
 	}
 }
 
@@ -271,6 +287,9 @@ func (c *Comparison) indication() string {
 		what = strings.Replace(what, "pair", "pairs", 1)
 	}
 	text := fmt.Sprintf("only %d %s to compare with, %d are needed for a verdict", n, what, stat.MinBaseline)
+	if n >= stat.MinBaseline {
+		text = fmt.Sprintf("only an indication against %d %s", n, what)
+	}
 	if len(lean) == 0 {
 		return text + "; nothing looks worse"
 	}

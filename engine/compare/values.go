@@ -36,6 +36,7 @@ type Values struct {
 	// Problem says why nothing of the run can be compared, Unsteady why its latencies cannot. Empty: they can.
 	Problem  string  `json:"problem,omitempty"`
 	Unsteady string  `json:"unsteady,omitempty"`
+	Imported string  `json:"imported,omitempty"` // another tool that made the run: what is compared with it is only indicative
 	Values   []Value `json:"values"`
 	// Phases and Traces help to explain what is worse: the mean request of the run, and some requests that are in a trace.
 	Phases []Part  `json:"phases,omitempty"`

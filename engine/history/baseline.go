@@ -160,7 +160,7 @@ func (h *History) Values(id string) (compare.Values, error) {
 // Rolling returns the runs that one is compared with, oldest first: the last good ones before it that are like it, from the
 // last accepted one on. Good are runs that have an answer, pass or fail, were not worse than their own baseline, and
 // are neither excluded nor rejected. What was worse before somebody accepted that it is so counts as good from the accepted run
-// on. A run that was made to confirm another counts like any other.
+// on. Runs of another tool are among them while there are fewer of our own than a verdict needs. A run that was made to confirm another counts like any other.
 func (h *History) Rolling(of Record) ([]compare.Run, error) {
 	m, err := h.Marks()
 	if err != nil {
@@ -171,7 +171,7 @@ func (h *History) Rolling(of Record) ([]compare.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	var runs []compare.Run
+	var runs, imported []compare.Run
 	err = h.comparable(of, func(r *Record) bool {
 		if of.RerunOf != "" && (r.ID == of.RerunOf || r.RerunOf == of.RerunOf) {
 			return true
@@ -182,13 +182,21 @@ func (h *History) Rolling(of Record) ([]compare.Run, error) {
 		}
 		if good(r, mark) && !within(r.Start, bad) {
 			if v, err := h.Values(r.ID); err == nil && v.Problem == "" {
-				runs = append(runs, runOf(r, v))
+				if r.Imported != "" {
+					imported = append(imported, runOf(r, v))
+				} else {
+					runs = append(runs, runOf(r, v))
+				}
 			}
 		}
 		return len(runs) < RollingRuns && r.ID != first
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(runs) < stat.MinBaseline {
+		runs = append(runs, imported[:min(len(imported), RollingRuns-len(runs))]...)
+		slices.SortStableFunc(runs, func(a, b compare.Run) int { return b.Start.Compare(a.Start) })
 	}
 	slices.Reverse(runs)
 	return runs, nil
@@ -353,7 +361,7 @@ func good(r *Record, m Mark) bool {
 	switch {
 	case r.State != Finished || m.Excluded:
 		return false
-	case m.Accepted:
+	case m.Accepted, r.Imported != "":
 		return true
 	}
 	return r.Comparison != stat.Regression && (r.Outcome == verdict.Pass || r.Outcome == verdict.Fail && r.Code != verdict.CodeUnreachable)

@@ -61,7 +61,7 @@ func (h *History) Follow(of Record, values *compare.Values) (*Course, error) {
 		if c.LastGood.IsZero() && r.Outcome == verdict.Pass && r.Comparison != stat.Regression {
 			c.LastGood = r.AsOf
 		}
-		if v, err := h.Values(r.ID); err == nil && v.Problem == "" && r.State == Finished && !marks.Runs[r.ID].Excluded {
+		if v, err := h.Values(r.ID); err == nil && v.Problem == "" && r.State == Finished && r.Imported == "" && !marks.Runs[r.ID].Excluded {
 			runs = append(runs, runOf(r, v))
 		}
 		return len(runs) < compare.MaxChangeRuns-1

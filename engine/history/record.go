@@ -65,6 +65,7 @@ type Record struct {
 	Comparison    stat.Judgement `json:"comparison,omitempty"` // with its baseline
 	Compared      string         `json:"compared,omitempty"`   // the same in words
 	Changes       []string       `json:"changes,omitempty"`    // that have lasted over the history, each in words
+	Imported      string         `json:"imported,omitempty"`   // the tool that made it, if not this one
 	RerunOf       string         `json:"rerun_of,omitempty"`   // the run that this one was made to confirm
 
 	Problem string `json:"-"` // what is wrong with a damaged record

@@ -1,4 +1,4 @@
-// Package locust writes the four CSV files of Locust's --csv, so that what reads those goes on working.
+// Package locust writes the four CSV files of Locust's --csv, so that what reads those goes on working, and reads results of Locust.
 //
 // Columns, order of rows, line ends and units are Locust's (locust/stats.py): times in whole milliseconds, averages,
 // least and greatest as decimals, "N/A" for the percentiles of an entry without requests. Two things are better than
