@@ -98,6 +98,7 @@ const (
 	ScheduleMoments    = "tidegauge.schedule.moments"
 	ScheduleNextTime   = "tidegauge.schedule.next_time"
 	ScheduleLastTime   = "tidegauge.schedule.last_start_time"
+	ScheduleOverdue    = "tidegauge.schedule.overdue"
 	Answer             = "tidegauge.answer"
 	Goodput            = "tidegauge.goodput"
 	JudgedResponseTime = "tidegauge.judged.response_time"
@@ -312,6 +313,7 @@ func Queue() []Metric {
 		{QueueJobs, Gauge, "{job}", "Jobs of the queue that are not over; the state is waiting or running.", []string{LabelState}},
 		{ScheduleMoments, Counter, "{moment}", "Moments at which a schedule was due, by what became of them; the outcome is started, missed, overlap, blackout or refused.", []string{LabelSchedule, LabelOutcome}},
 		{ScheduleNextTime, Gauge, "s", "When the schedule is due next, with its jitter, in seconds since 1970.", schedule},
+		{ScheduleOverdue, Gauge, "s", "For how long a run of the schedule has been expected that did not begin: since the first moment without one after its last run; 0 when none is.", schedule},
 		{ScheduleLastTime, Gauge, "s", "When the schedule last began a run, in seconds since 1970; absent if it never did.", schedule},
 	}
 }

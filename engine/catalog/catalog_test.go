@@ -104,6 +104,7 @@ func TestPrometheusName(t *testing.T) {
 		ScheduleMoments:       "tidegauge_schedule_moments_total",
 		ScheduleNextTime:      "tidegauge_schedule_next_time_seconds",
 		ScheduleLastTime:      "tidegauge_schedule_last_start_time_seconds",
+		ScheduleOverdue:       "tidegauge_schedule_overdue_seconds",
 	}
 	all := everything()
 	if len(all) != len(want) {

@@ -35,7 +35,8 @@ type Progress struct {
 // Recent is what came within the latest Span intervals.
 type Recent struct {
 	Requests uint64  `json:"requests"` // finished
-	Rate     float64 `json:"rate"`     // of these per second
+	Failures uint64  `json:"failures"`
+	Rate     float64 `json:"rate"` // of these per second
 	P50      float64 `json:"p50"`
 	P95      float64 `json:"p95"`
 	P99      float64 `json:"p99"`
@@ -53,6 +54,7 @@ type part struct {
 	length   time.Duration
 	response hist.Histogram
 	finished uint64
+	failed   uint64
 }
 
 // Add takes the next snapshot and returns how the run stands with it.
@@ -81,13 +83,14 @@ func (m *Meter) interval(s *measure.Snapshot, length time.Duration) {
 		copy(m.recent, m.recent[1:])
 		m.recent = m.recent[:Span-1]
 	}
-	m.recent = append(m.recent, part{length, sum.ResponseTime, sum.Finished})
+	m.recent = append(m.recent, part{length, sum.ResponseTime, sum.Finished, sum.Failed})
 	var all hist.Histogram
 	var over time.Duration
 	p.Recent = Recent{}
 	for i := range m.recent {
 		all.Merge(&m.recent[i].response)
 		p.Recent.Requests += m.recent[i].finished
+		p.Recent.Failures += m.recent[i].failed
 		over += m.recent[i].length
 	}
 	p.Recent.Rate = float64(p.Recent.Requests) / over.Seconds()

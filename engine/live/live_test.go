@@ -51,7 +51,7 @@ func TestMeter(t *testing.T) {
 	near("p95", p.P95, 0.1)
 	near("recent rate", p.Recent.Rate, 10)
 	near("recent max", p.Recent.Max, 0.1)
-	if p.Requests != 60 || p.Failures != 6 || p.Recent.Requests != 50 || p.Users != 6 {
+	if p.Requests != 60 || p.Failures != 6 || p.Recent.Requests != 50 || p.Recent.Failures != 5 || p.Users != 6 {
 		t.Errorf("counts: %+v", p)
 	}
 	p = m.Add(snapshot(start, 6, 0, 0, total))

@@ -18,7 +18,7 @@ func (q *Queue) Gather() ([]*dto.MetricFamily, error) {
 			states[s.State]++
 		}
 	}
-	var jobs, moments, next, last family
+	var jobs, moments, next, last, overdue family
 	for _, state := range slices.Sorted(maps.Keys(states)) {
 		jobs.add(states[state], catalog.LabelState, string(state))
 	}
@@ -27,6 +27,11 @@ func (q *Queue) Gather() ([]*dto.MetricFamily, error) {
 			moments.add(float64(s.Counts[what]), catalog.LabelOutcome, what, catalog.LabelSchedule, s.Name)
 		}
 		next.add(unix(s.Next), catalog.LabelSchedule, s.Name)
+		since := 0.0
+		if !s.Outstanding.IsZero() {
+			since = wall().Sub(s.Outstanding).Seconds()
+		}
+		overdue.add(since, catalog.LabelSchedule, s.Name)
 		if !s.LastStart.IsZero() {
 			last.add(unix(s.LastStart), catalog.LabelSchedule, s.Name)
 		}
@@ -35,7 +40,7 @@ func (q *Queue) Gather() ([]*dto.MetricFamily, error) {
 	for _, one := range []struct {
 		name string
 		family
-	}{{catalog.QueueJobs, jobs}, {catalog.ScheduleLastTime, last}, {catalog.ScheduleMoments, moments}, {catalog.ScheduleNextTime, next}} {
+	}{{catalog.QueueJobs, jobs}, {catalog.ScheduleLastTime, last}, {catalog.ScheduleMoments, moments}, {catalog.ScheduleNextTime, next}, {catalog.ScheduleOverdue, overdue}} {
 		if len(one.family) > 0 {
 			all = append(all, one.as(one.name))
 		}

@@ -53,6 +53,9 @@ tidegauge_schedule_moments_total{outcome="started",schedule="once"} 0
 # TYPE tidegauge_schedule_next_time_seconds gauge
 tidegauge_schedule_next_time_seconds{schedule="often"} 9.466866e+08
 tidegauge_schedule_next_time_seconds{schedule="once"} 9.4677186e+08
+# TYPE tidegauge_schedule_overdue_seconds gauge
+tidegauge_schedule_overdue_seconds{schedule="often"} 300
+tidegauge_schedule_overdue_seconds{schedule="once"} 0
 `
 		if diff := cmp.Diff(want, text.String()); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)

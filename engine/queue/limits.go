@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"tidegauge/engine/endpoint"
+	"tidegauge/engine/live"
 	"tidegauge/engine/load"
 	"tidegauge/engine/plan"
 )
@@ -21,6 +23,7 @@ type Limits struct {
 	Rate     float64       // arrivals per second; 0: no ceiling
 	Users    int           // at once; 0: no ceiling
 	Duration time.Duration // of a test; 0: no ceiling
+	Errors   float64       // share of requests that may fail, over the latest live.Span intervals; a run with more is ended. 0: no ceiling
 	Halt     []string      // PromQL: a run is ended when one of these has a result
 }
 
@@ -93,19 +96,13 @@ func (l *Limits) Check(p *plan.Plan, t *plan.Test) error {
 		targets = append(targets, t.Against)
 	}
 	for _, target := range targets {
-		u, err := url.Parse(target)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrLimit, err)
-		}
-		port := u.Port()
-		if port == "" {
-			port = map[string]string{"https": "443"}[u.Scheme]
-		}
-		if port == "" {
-			port = "80"
-		}
-		if err := l.Permit(net.JoinHostPort(u.Hostname(), port)); err != nil {
+		if err := l.Permit(hostOf(target)); err != nil {
 			errs = append(errs, err)
+		}
+	}
+	for i := range p.Proxies { // what comes to a proxy goes on to its upstream, so that the load does, too, if the target is a proxy
+		if err := l.Permit(hostOf(p.Proxies[i].Upstream)); err != nil {
+			errs = append(errs, fmt.Errorf("upstream of the proxy %s: %w", p.Proxies[i].Name, err))
 		}
 	}
 	needs := load.NeedsOf(&t.Shape)
@@ -119,6 +116,34 @@ func (l *Limits) Check(p *plan.Plan, t *plan.Test) error {
 		errs = append(errs, fmt.Errorf("%w: the test lasts %v, the ceiling is %v", ErrLimit, needs.Duration, l.Duration))
 	}
 	return errors.Join(errs...)
+}
+
+// hostOf returns HOST:PORT of a URL, or of what is that already.
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return address
+	}
+	port := u.Port()
+	if port == "" && u.Scheme == "https" {
+		port = "443"
+	}
+	return net.JoinHostPort(u.Hostname(), cmp.Or(port, "80"))
+}
+
+// leastRequests is how many requests a share of failures needs.
+const leastRequests = 20
+
+// fails says why a run is ended for its errors, or "".
+func (l *Limits) fails(p *live.Progress) string {
+	if l.Errors == 0 || p == nil || p.Recent.Requests < leastRequests {
+		return ""
+	}
+	share := float64(p.Recent.Failures) / float64(p.Recent.Requests)
+	if share <= l.Errors {
+		return ""
+	}
+	return fmt.Sprintf("%.3g%% of the latest %d requests failed, the ceiling is %g%%", 100*share, p.Recent.Requests, 100*l.Errors)
 }
 
 // clone returns limits of its own.

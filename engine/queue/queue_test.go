@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"tidegauge/engine/experiment"
+	"tidegauge/engine/live"
 	"tidegauge/engine/plan"
 	"tidegauge/engine/report"
 	"tidegauge/engine/verdict"
@@ -271,6 +273,8 @@ func TestOneAtATime(t *testing.T) {
 func TestRequestsAreRefused(t *testing.T) {
 	dir, plans := folder(t)
 	write(t, dir, "bad.yaml", "target: 7\n")
+	// A target that is a proxy of the plan's own: what comes to it goes on to the upstream.
+	write(t, dir, "behind.yaml", strings.Replace(planText, "classes:", "proxies: {far: {http: 'http://example.com', listen: '127.0.0.1:18000'}}\nclasses:", 1))
 	if err := plans.Reload(); err != nil {
 		t.Fatal(err)
 	}
@@ -284,6 +288,7 @@ func TestRequestsAreRefused(t *testing.T) {
 		{Request{Plan: "shop", Test: "load", Overrides: plan.Overrides{RunTime: 2 * time.Hour}}, ErrLimit},
 		{Request{Plan: "shop", Test: "load", Overrides: plan.Overrides{Host: "http://10.0.0.1"}}, ErrLimit},
 		{Request{Plan: "shop", Test: "laod"}, ErrRequest},
+		{Request{Plan: "behind"}, ErrLimit},
 		{Request{Plan: "shop", Test: "load", Labels: map[string]string{"run": "x"}}, ErrRequest},
 		{Request{Plan: "../shop", Test: "load"}, ErrNoPlan},
 		{Request{Plan: "bad"}, ErrBroken},
@@ -385,4 +390,56 @@ func TestPlansFollowTheFolder(t *testing.T) {
 	}
 	cancel()
 	watching.Wait()
+}
+
+// A run is ended for its errors when there are enough requests to say so.
+func TestErrorsCeiling(t *testing.T) {
+	l := Limits{Errors: 0.5}
+	for _, tt := range []struct {
+		recent live.Recent
+		ends   bool
+	}{
+		{live.Recent{Requests: 100, Failures: 50}, false}, {live.Recent{Requests: 100, Failures: 51}, true}, {live.Recent{Requests: 19, Failures: 19}, false}, {live.Recent{}, false},
+	} {
+		if reason := l.fails(&live.Progress{Recent: tt.recent}); (reason != "") != tt.ends {
+			t.Errorf("%+v: %q", tt.recent, reason)
+		}
+	}
+	if l.fails(nil) != "" || (&Limits{}).fails(&live.Progress{Recent: live.Recent{Requests: 100, Failures: 100}}) != "" {
+		t.Error("a run ends without requests, or without a ceiling")
+	}
+}
+
+// A run that a schedule expects and that does not begin is a metric, until one does.
+func TestOverdueMetric(t *testing.T) {
+	_, plans := folder(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := &lab{length: 90 * time.Minute}
+		q, stop := start(t, Options{Run: l.run, Plans: plans, Settings: Settings{Schedules: []Schedule{{Name: "hourly", Plan: "shop", Test: "load", Cron: mustCron(t, "0 * * * *", "")}}}})
+		begin := time.Now()
+		check := func(after time.Duration, want map[string]float64) {
+			t.Helper()
+			time.Sleep(time.Until(begin.Add(after)))
+			families, err := q.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]float64{}
+			for _, f := range families {
+				if name, ok := strings.CutPrefix(f.GetName(), "tidegauge_schedule_"); ok && f.Metric[0].Gauge != nil {
+					got[name] = f.Metric[0].Gauge.GetValue()
+				}
+			}
+			if !maps.Equal(got, want) {
+				t.Errorf("after %v: %v, want %v", after, got, want)
+			}
+		}
+		at := func(d time.Duration) float64 { return float64(begin.Add(d).Unix()) }
+		check(30*time.Minute, map[string]float64{"next_time_seconds": at(time.Hour), "overdue_seconds": 0})
+		check(61*time.Minute, map[string]float64{"next_time_seconds": at(2 * time.Hour), "last_start_time_seconds": at(time.Hour), "overdue_seconds": 0})
+		// At 2:00 the run of 1:00 goes on.
+		check(140*time.Minute, map[string]float64{"next_time_seconds": at(3 * time.Hour), "last_start_time_seconds": at(time.Hour), "overdue_seconds": 20 * 60})
+		check(181*time.Minute, map[string]float64{"next_time_seconds": at(4 * time.Hour), "last_start_time_seconds": at(3 * time.Hour), "overdue_seconds": 0})
+		stop()
+	})
 }

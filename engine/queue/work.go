@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -107,7 +108,8 @@ func (q *Queue) guard(ctx context.Context, j *job, l *Limits, cut context.Cancel
 			if black {
 				j.control.Stop("a blackout window has begun")
 			}
-			if reason := q.halts(ctx, l); reason != "" {
+			s, _ := j.now()
+			if reason := cmp.Or(l.fails(s.Progress), q.halts(ctx, l)); reason != "" {
 				j.control.Halt(reason)
 			}
 		}

@@ -123,6 +123,12 @@ func verdicts() []Rule {
 			Description: "The latest verdict is {{ .Value | humanizeDuration }} old; there was one on at least four of the last seven days.",
 		},
 		{
+			Alert: "TidegaugeScheduledRunMissing", Value: metric(catalog.ScheduleOverdue), Op: ">", Threshold: 15 * 60,
+			Labels: with(nil, LabelSeverity, Warning), For: 5 * time.Minute,
+			Summary:     "A scheduled run did not begin: {{ .Labels.schedule }}",
+			Description: "The schedule {{ .Labels.schedule }} should have started a run {{ .Value | humanizeDuration }} ago, and none has begun since.",
+		},
+		{
 			Alert: "TidegaugeBooksUnbalanced", Value: unbalanced(), Op: ">", Threshold: 0, Guard: onRun(Latest),
 			Labels:      with(nil, LabelSeverity, Warning),
 			Summary:     "The books of a run do not balance: " + of,

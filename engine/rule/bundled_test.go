@@ -128,7 +128,7 @@ func TestBundledAlertsAreComplete(t *testing.T) {
 // no metric of ours is recorded by the rules or asked for by a preset.
 func TestBundledExpressionsAreOfTheCatalog(t *testing.T) {
 	known := map[string][]string{}
-	for _, m := range append(catalog.All(), catalog.Outlets()...) {
+	for _, m := range slices.Concat(catalog.All(), catalog.Outlets(), catalog.Queue()) {
 		for _, l := range append(m.Labels, catalog.CommonLabels()...) {
 			name, err := catalog.PrometheusLabel(l)
 			if err != nil {

@@ -2,6 +2,9 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 
 	"tidegauge/engine/api"
 	"tidegauge/engine/document"
@@ -131,6 +134,7 @@ func (d *decoder) limits(n node, l *queue.Limits) {
 		document.Key("rate", document.Into(&l.Rate, d.Rate)),
 		document.Key("users", document.Into(&l.Users, d.Whole(1, maxLimitUsers))),
 		document.Key("duration", document.Into(&l.Duration, d.Positive)),
+		document.Key("errors", document.Into(&l.Errors, document.Read(d.Decoder, "a share of requests, such as 50%", parseShare))),
 		document.Key("halt", func(n node) {
 			for _, item := range d.Items(n, "PromQL expressions that have a result when the target is unwell") {
 				expr, ok := d.text(item)
@@ -146,6 +150,16 @@ func (d *decoder) limits(n node, l *queue.Limits) {
 			}
 		}),
 	)
+}
+
+// parseShare reads a percentage above 0 and up to 100.
+func parseShare(s string) (float64, error) {
+	text, ok := strings.CutSuffix(s, "%")
+	percent, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if !ok || err != nil || !(percent > 0 && percent <= 100) {
+		return 0, fmt.Errorf("%q is no share", s)
+	}
+	return percent / 100, nil
 }
 
 func (d *decoder) access(n node, c *Daemon) {
