@@ -96,7 +96,8 @@ func daemonQueue(b *board) {
 	columns = append(columns,
 		column{title: "schedule", label: catalog.LabelSchedule},
 		column{title: "last start", expr: "1000 * " + by("max", ofDaemon(catalog.ScheduleLastTime), schedule...), field: Field{Unit: unitTime, NoValue: "never"}},
-		column{title: "next", expr: "1000 * " + by("min", ofDaemon(catalog.ScheduleNextTime), schedule...), field: Field{Unit: unitTime}})
+		column{title: "next", expr: "1000 * " + by("min", ofDaemon(catalog.ScheduleNextTime), schedule...), field: Field{Unit: unitTime}},
+		column{title: "overdue", expr: by("max", ofDaemon(catalog.ScheduleOverdue), schedule...), field: Field{Unit: unitSeconds}})
 	for _, outcome := range []string{"started", "missed", "overlap", "blackout", "refused"} {
 		columns = append(columns, column{title: outcome, expr: moments(outcome), field: Field{Unit: unitCount}})
 	}
