@@ -17,7 +17,7 @@ import (
 )
 
 func newBaseline(c *console) *cobra.Command {
-	var s settings
+	var s archiveFlags
 	cmd := &cobra.Command{
 		Use:   "baseline",
 		Short: "Pin runs as baselines, and say which runs others are compared with",
@@ -32,7 +32,7 @@ changed is back, so that no run is compared with what is wrong.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	s.registerConfig(cmd.PersistentFlags())
+	s.register(cmd.PersistentFlags())
 	cmd.AddCommand(newBaselinePin(c, &s), newBaselineUnpin(c, &s), newBaselineList(c, &s), newBaselineChanges(c, &s), newImportLocust(c, &s),
 		newMark(c, &s, "accept RUN", "What changed with a run is as it should be: compare with nothing before it",
 			func(m *history.Mark) { m.Accepted, m.Rejected, m.Excluded = true, false, false }),
@@ -44,7 +44,7 @@ changed is back, so that no run is compared with what is wrong.`,
 	return cmd
 }
 
-func newBaselinePin(c *console, s *settings) *cobra.Command {
+func newBaselinePin(c *console, s *archiveFlags) *cobra.Command {
 	var as string
 	cmd := &cobra.Command{
 		Use:     "pin RUN --as NAME",
@@ -55,58 +55,55 @@ func newBaselinePin(c *console, s *settings) *cobra.Command {
 			if as == "" {
 				return withCode(exitUsage, errors.New("--as is missing: the name of the baseline, as --as v1.4"))
 			}
-			h, err := openHistory(c, s)
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			r, err := h.Find(args[0])
+			defer runs.close()
+			id, err := runs.pin(cmd.Context(), args[0], as)
 			if err == nil {
-				_, err = h.Values(r.ID)
+				fmt.Fprintf(c.out, "%s is run %s\n", as, id)
 			}
-			if err == nil {
-				err = h.ChangeMarks(cmd.Context(), func(m *history.Marks) error { return m.Pin(as, r.ID, time.Now()) })
-			}
-			if err == nil {
-				fmt.Fprintf(c.out, "%s is run %s\n", as, r.ID)
-			}
-			return withCode(exitStorage, err)
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&as, "as", "", "the name, without spaces")
 	return cmd
 }
 
-func newBaselineUnpin(c *console, s *settings) *cobra.Command {
+func newBaselineUnpin(c *console, s *archiveFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "unpin NAME",
 		Short: "Take the name from a run; the run stays",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			h, err := openHistory(c, s)
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			return withCode(exitStorage, h.ChangeMarks(cmd.Context(), func(m *history.Marks) error { return m.Unpin(args[0]) }))
+			defer runs.close()
+			return runs.unpin(cmd.Context(), args[0])
 		},
 	}
 }
 
-func newBaselineChanges(c *console, s *settings) *cobra.Command {
+func newBaselineChanges(c *console, s *archiveFlags) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "changes",
 		Short: "List the levels that changed over the history and stayed changed, each with the run it began with",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			h, err := openHistory(c, s)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			m, err := h.Marks()
+			defer runs.close()
+			m, err := runs.marks(cmd.Context())
 			if err != nil {
-				return withCode(exitStorage, err)
+				return err
 			}
-			courses, wrong := h.Courses()
+			courses, wrong := runs.changes(cmd.Context())
 			shown := 0
 			for i := range courses {
 				k := &courses[i]
@@ -129,7 +126,7 @@ func newBaselineChanges(c *console, s *settings) *cobra.Command {
 			if shown == 0 && wrong == nil {
 				fmt.Fprintln(c.out, "nothing has changed over the history that would be news; --all shows what was accepted or is over too")
 			}
-			return withCode(exitStorage, wrong)
+			return wrong
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also what was accepted, what is over, and what became better long ago")
@@ -146,7 +143,7 @@ func noted(changes []compare.Change, m *history.Marks) (runs []string) {
 	return runs
 }
 
-func newMark(c *console, s *settings, use, short string, change func(*history.Mark), aliases ...string) *cobra.Command {
+func newMark(c *console, s *archiveFlags, use, short string, change func(*history.Mark), aliases ...string) *cobra.Command {
 	var note string
 	cmd := &cobra.Command{
 		Use:     use,
@@ -154,47 +151,37 @@ func newMark(c *console, s *settings, use, short string, change func(*history.Ma
 		Short:   short,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			h, err := openHistory(c, s)
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			r, err := h.Find(args[0])
-			if err == nil {
-				err = h.ChangeMarks(cmd.Context(), func(m *history.Marks) error {
-					mark := m.Runs[r.ID]
-					change(&mark)
-					if note != "" {
-						mark.Note = note
-					}
-					if mark == (history.Mark{}) {
-						delete(m.Runs, r.ID)
-						return nil
-					}
-					mark.At = time.Now().UTC().Truncate(time.Second)
-					m.Runs[r.ID] = mark
-					return nil
-				})
-			}
-			return withCode(exitStorage, err)
+			defer runs.close()
+			return runs.mark(cmd.Context(), args[0], func(mark *history.Mark) {
+				change(mark)
+				if note != "" {
+					mark.Note = note
+				}
+			})
 		},
 	}
 	cmd.Flags().StringVar(&note, "note", "", "why, for people")
 	return cmd
 }
 
-func newBaselineList(c *console, s *settings) *cobra.Command {
+func newBaselineList(c *console, s *archiveFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the pinned runs, and what was said of others",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			h, err := openHistory(c, s)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			m, err := h.Marks()
+			defer runs.close()
+			m, err := runs.marks(cmd.Context())
 			if err != nil {
-				return withCode(exitStorage, err)
+				return err
 			}
 			if len(m.Pins)+len(m.Runs) == 0 {
 				fmt.Fprintln(c.out, "nothing is pinned; pin a run with: tidegauge baseline pin RUN --as NAME")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,7 @@ import (
 )
 
 func newCompare(c *console) *cobra.Command {
-	var s settings
+	var s archiveFlags
 	var asJSON, asMarkdown bool
 	cmd := &cobra.Command{
 		Use:   "compare RUN [RUN|BASELINE]",
@@ -29,22 +30,18 @@ a verdict needs 5 runs to compare with, and 10 are better; with fewer it is only
 The exit code is 0 for pass, improvement and indicative, 1 for a regression, and 4 for suspect, inconclusive and invalid.`,
 		Example: "  tidegauge compare latest\n  tidegauge compare latest v1.4 --markdown >> \"$GITHUB_STEP_SUMMARY\"\n  tidegauge compare k3f9 m2x7 --json",
 		Args:    cobra.RangeArgs(1, 2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if asJSON && asMarkdown {
 				return withCode(exitUsage, errors.New("--json and --markdown are two forms: give one of them"))
 			}
-			h, err := openHistory(c, &s)
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			var found *compare.Comparison
-			if len(args) == 1 {
-				found, err = h.Recall(args[0])
-			} else {
-				found, err = h.CompareWith(args[0], args[1])
-			}
+			defer runs.close()
+			found, err := runs.compare(cmd.Context(), args[0], strings.Join(args[1:], ""))
 			if err != nil {
-				return withCode(exitStorage, err)
+				return err
 			}
 			switch {
 			case asJSON:
@@ -65,7 +62,7 @@ The exit code is 0 for pass, improvement and indicative, 1 for a regression, and
 			return nil
 		},
 	}
-	s.registerConfig(cmd.Flags())
+	s.register(cmd.Flags())
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the comparison as JSON")
 	cmd.Flags().BoolVar(&asMarkdown, "markdown", false, "print it as Markdown, for a pull request")
 	return cmd

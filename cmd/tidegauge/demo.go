@@ -160,7 +160,7 @@ func demoRun(ctx context.Context, c *console, f *runFlags, target string, exit b
 	}
 	a.Start()
 	fmt.Fprintf(c.out, "payment service: %s   plan: %s   test: %s\n", target, file, test.Name)
-	r, err := f.runOn(ctx, c, a, p, test, "")
+	r, err := (&here{f, a, p, test}).run(ctx, c, "")
 	if r != nil && !exit && codeOfReport(r) != exitInterrupted {
 		linger(ctx, c, a.URL(), r)
 	}

@@ -14,7 +14,7 @@ import (
 	"tidegauge/exporters/locust"
 )
 
-func newImportLocust(c *console, s *settings) *cobra.Command {
+func newImportLocust(c *console, s *archiveFlags) *cobra.Command {
 	var file, test, as, at string
 	var subject experiment.Subject
 	cmd := &cobra.Command{
@@ -29,6 +29,9 @@ baselines until there are five runs of our own.`,
 		Example: "  tidegauge baseline import-locust load_stats.csv --plan payments.yaml --test load --as locust",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if s.server.url != "" {
+				return withCode(exitUsage, errors.New("--server: results are imported where the history is, on the daemon's machine"))
+			}
 			if file == "" {
 				return withCode(exitUsage, errors.New("--plan is missing: the plan that has the test which Locust's was like"))
 			}

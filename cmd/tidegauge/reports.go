@@ -172,7 +172,7 @@ func (all outputs) reported(a *app.App, r *report.Report, out io.Writer) error {
 }
 
 func newReport(c *console) *cobra.Command {
-	var s settings
+	var s archiveFlags
 	cmd := &cobra.Command{
 		Use:   "report RUN FORMAT=PATH...",
 		Short: "Write the report of a run as HTML, JUnit XML, Markdown, JSON lines or JSON",
@@ -183,7 +183,7 @@ func newReport(c *console) *cobra.Command {
 PATH is a file, a folder, in which the file has the run's name, or - for standard output.`,
 		Example: "  tidegauge report latest html=report.html\n  tidegauge report latest markdown=- >> \"$GITHUB_STEP_SUMMARY\"\n  tidegauge report k3f9 junit=results/ jsonl=k3f9.jsonl",
 		Args:    cobra.MinimumNArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			var all outputs
 			for _, text := range args[1:] {
 				o, err := parseOutput("", text)
@@ -198,25 +198,26 @@ PATH is a file, a folder, in which the file has the run's name, or - for standar
 			if err := all.foldersExist(); err != nil {
 				return withCode(exitUsage, errors.New(strings.TrimSuffix(err.Error(), "; nothing was sent")))
 			}
-			h, err := openHistory(c, &s)
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			stored, err := h.Load(args[0])
+			defer runs.close()
+			r, id, problems, err := runs.report(cmd.Context(), args[0])
 			if err != nil {
-				return withCode(exitStorage, err)
+				return err
 			}
-			for _, p := range stored.Problems {
+			for _, p := range problems {
 				fmt.Fprintf(c.err, "tidegauge: %v\n", p)
 			}
-			if stored.Report == nil {
-				return withCode(exitStorage, fmt.Errorf("writing the report of run %s: it has none that can be read", stored.Record.ID))
+			if r == nil {
+				return withCode(exitStorage, fmt.Errorf("writing the report of run %s: it has none that can be read", id))
 			}
-			run, err := exporters.RunOf(stored)
-			return errors.Join(withCode(exitStorage, err), all.write(run, c.out))
+			run, err := runs.whole(cmd.Context(), r)
+			return errors.Join(err, all.write(run, c.out))
 		},
 	}
-	s.registerConfig(cmd.Flags())
+	s.register(cmd.Flags())
 	return cmd
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"tidegauge/cmd/tidegauge/internal/app"
+	"tidegauge/engine/compare"
 	"tidegauge/engine/document"
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/measure"
@@ -59,7 +60,7 @@ goes on, q ends the test gracefully. What is judged ends at the first change, an
 With --server a daemon (tidegauge serve) runs the test, under its limits, when it is its turn; everything else is as here:
 progress, keys, summary, exit code, and the files, written here from what the daemon has kept. The plan is sent, with the files
 in its folder and below that it names and the environment variables that it names; it sees nothing else of the daemon's
-machine, so that scrape jobs cannot name files. Ctrl-C ends the run there. Where the connection is lost the run goes on, and is
+machine, so that scrape jobs cannot name files. A PLAN that is no file here is one of the daemon's own folder, by its name. Ctrl-C ends the run there. Where the connection is lost the run goes on, and is
 followed again once there is a connection.
 
 ` + exitCodesHelp(),
@@ -160,9 +161,10 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 	}
 	a.Start()
 	f.subject = subjectOf(f.subject, c.getenv)
-	r, err := f.runOn(ctx, c, a, p, test, "")
+	here := &here{f, a, p, test}
+	r, err := here.run(ctx, c, "")
 	if r != nil && err == nil && f.confirm {
-		r, err = f.confirmed(ctx, c, a, p, test, r)
+		r, err = confirmed(ctx, c, here, r)
 	}
 	if r != nil {
 		err = errors.Join(err, reports.reported(a, r, out))
@@ -170,6 +172,11 @@ func (f *runFlags) run(ctx context.Context, c *console, conf app.Config, p *plan
 	}
 	a.Prune(context.WithoutCancel(ctx))
 	err = errors.Join(err, stop(ctx, a))
+	return f.exit(r, err, failOnError)
+}
+
+// exit turns a report and what went wrong beside it into the command's error.
+func (f *runFlags) exit(r *report.Report, err error, failOnError bool) error {
 	if failOnError && r != nil && err == nil && r.Total.Failures > 0 && judgedByErrorsAlone(r) {
 		return withCode(exitCode(f.exitCodeOnError), errSaid)
 	}
@@ -228,8 +235,29 @@ func stop(ctx context.Context, a *app.App) error {
 	return withCode(exitStorage, a.Stop(ctx))
 }
 
-// runOn runs the test and prints and writes what it gave. A report comes with an error when something could not be kept.
-func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Plan, t *plan.Test, rerunOf string) (*report.Report, error) {
+// place is where a test runs.
+type place interface {
+	// run runs the test, shows it and prints what it gave. A report comes with an error when something could not be kept. rerunOf is the
+	// run that this one is to confirm, or empty.
+	run(ctx context.Context, c *console, rerunOf string) (*report.Report, error)
+	// confirm compares a run again, with others that were made to confirm what it showed.
+	confirm(ctx context.Context, run string, reruns []string) (*compare.Comparison, error)
+}
+
+// here is this process, as a place.
+type here struct {
+	f *runFlags
+	a *app.App
+	p *plan.Plan
+	t *plan.Test
+}
+
+func (h *here) confirm(ctx context.Context, run string, reruns []string) (*compare.Comparison, error) {
+	return h.a.Lab.Confirm(ctx, run, reruns)
+}
+
+func (h *here) run(ctx context.Context, c *console, rerunOf string) (*report.Report, error) {
+	f, a, p, t := h.f, h.a, h.p, h.t
 	var budget time.Duration
 	if t.Search != nil {
 		budget = t.Search.Budget
@@ -277,14 +305,14 @@ func (f *runFlags) runOn(ctx context.Context, c *console, a *app.App, p *plan.Pl
 }
 
 // confirmed runs the test of a run that looks worse than its baseline twice more, and returns its report with what came of that.
-func (f *runFlags) confirmed(ctx context.Context, c *console, a *app.App, p *plan.Plan, t *plan.Test, r *report.Report) (*report.Report, error) {
+func confirmed(ctx context.Context, c *console, where place, r *report.Report) (*report.Report, error) {
 	if r.Comparison == nil || r.Comparison.Verdict != stat.Suspect && r.Comparison.Verdict != stat.Regression {
 		return r, nil
 	}
 	fmt.Fprintf(c.out, "\n%s\n", confirmText(r.Comparison))
 	var reruns []string
 	for range 2 {
-		again, err := f.runOn(ctx, c, a, p, t, r.Run.ID)
+		again, err := where.run(ctx, c, r.Run.ID)
 		if err != nil || again == nil {
 			return r, err
 		}
@@ -293,7 +321,7 @@ func (f *runFlags) confirmed(ctx context.Context, c *console, a *app.App, p *pla
 			return r, nil // by a person, who does not want to know
 		}
 	}
-	found, err := a.Lab.Confirm(ctx, r.Run.ID, reruns)
+	found, err := where.confirm(ctx, r.Run.ID, reruns)
 	if err != nil {
 		return r, err
 	}

@@ -2,8 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -13,65 +14,70 @@ import (
 )
 
 func newRuns(c *console) *cobra.Command {
-	var s settings
+	var s archiveFlags
 	var limit int
 	cmd := &cobra.Command{
 		Use:     "runs",
 		Short:   "List the runs there were, newest first",
 		Example: "  tidegauge runs\n  tidegauge runs show latest",
 		Args:    cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			h, err := openHistory(c, &s)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			return listRuns(c, h, limit)
+			defer runs.close()
+			return listRuns(cmd.Context(), c, runs, limit)
 		},
 	}
-	s.registerConfig(cmd.PersistentFlags())
+	s.register(cmd.PersistentFlags())
 	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "at most this many; 0 is all")
 	cmd.AddCommand(newRunsShow(c, &s), newRunsRemove(c, &s), newRunsPrune(c, &s))
 	return cmd
 }
 
-func newRunsShow(c *console, s *settings) *cobra.Command {
+func newRunsShow(c *console, s *archiveFlags) *cobra.Command {
 	var json bool
 	cmd := &cobra.Command{
 		Use:   "show RUN",
 		Short: "Print the summary of a run again; RUN is an id, the beginning of one, its last letters, or latest",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			h, err := openHistory(c, s)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			runs, err := s.open(cmd, c)
 			if err != nil {
 				return err
 			}
-			run, err := h.Load(args[0])
+			defer runs.close()
+			r, id, problems, err := runs.report(cmd.Context(), args[0])
 			if err != nil {
-				return withCode(exitStorage, err)
+				return err
 			}
-			for _, p := range run.Problems {
+			for _, p := range problems {
 				fmt.Fprintf(c.err, "tidegauge: %v\n", p)
 			}
-			if run.Report == nil {
-				return withCode(exitStorage, fmt.Errorf("showing run %s: it has no report that can be read", run.Record.ID))
+			if r == nil {
+				return withCode(exitStorage, fmt.Errorf("showing run %s: it has no report that can be read", id))
 			}
 			if json {
-				return run.Report.WriteJSON(c.out)
+				return r.WriteJSON(c.out)
 			}
-			return printed(run.Report.WriteText(c.out, widthOf(c), colored(c)))
+			return printed(r.WriteText(c.out, widthOf(c), colored(c)))
 		},
 	}
 	cmd.Flags().BoolVar(&json, "json", false, "print the report as JSON")
 	return cmd
 }
 
-func newRunsRemove(c *console, s *settings) *cobra.Command {
+func newRunsRemove(c *console, s *archiveFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove RUN...",
 		Short: "Delete runs for good; what is pinned has to be unpinned first",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			h, err := openHistory(c, s)
+			if s.server.url != "" {
+				return errHere()
+			}
+			h, err := openHistory(c, &s.settings)
 			if err != nil {
 				return err
 			}
@@ -84,7 +90,7 @@ func newRunsRemove(c *console, s *settings) *cobra.Command {
 	}
 }
 
-func newRunsPrune(c *console, s *settings) *cobra.Command {
+func newRunsPrune(c *console, s *archiveFlags) *cobra.Command {
 	var try bool
 	var count int
 	var age locustDuration
@@ -102,11 +108,14 @@ and those that the next run of a test would be compared with.`,
 			if count < 0 || cmd.Flags().Changed("count") && count == 0 {
 				return withCode(exitUsage, fmt.Errorf("--count %d: expected how many runs to keep, 1 at least", count))
 			}
+			if s.server.url != "" {
+				return errHere()
+			}
 			conf, err := s.load(c)
 			if err != nil {
 				return err
 			}
-			h, err := openHistory(c, s)
+			h, err := openHistory(c, &s.settings)
 			if err != nil {
 				return err
 			}
@@ -133,23 +142,15 @@ and those that the next run of a test would be compared with.`,
 	return cmd
 }
 
-// openHistory opens the history of a data directory that must be there: looking is not a reason to make one.
-func openHistory(c *console, s *settings) (*history.History, error) {
-	conf, err := s.load(c)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(conf.DataDir); err != nil {
-		return nil, withCode(exitStorage, fmt.Errorf("opening the data directory: %w; choose another with --data-dir", err))
-	}
-	h, err := history.Open(conf.DataDir)
-	return h, withCode(exitStorage, err)
+// errHere is the error of what only the machine of a daemon can do.
+func errHere() error {
+	return withCode(exitUsage, errors.New("--server: runs are removed where they are, on the daemon's machine, or by its configuration (retention.runs)"))
 }
 
-func listRuns(c *console, h *history.History, limit int) error {
-	records, all, err := h.Newest(limit)
+func listRuns(ctx context.Context, c *console, runs *archive, limit int) error {
+	records, all, err := runs.newest(ctx, limit)
 	if err != nil {
-		return withCode(exitStorage, err)
+		return err
 	}
 	if len(records) == 0 {
 		fmt.Fprintln(c.out, "no runs yet; start with: tidegauge demo")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -19,6 +20,7 @@ import (
 
 	"tidegauge/cmd/tidegauge/internal/remote"
 	"tidegauge/engine/api"
+	"tidegauge/engine/compare"
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/history"
 	"tidegauge/engine/interval"
@@ -68,7 +70,7 @@ func (s *serverFlags) client(c *console) (*remote.Client, error) {
 func hostPort(u *url.URL) string { return u.Hostname() + ":" + cmp.Or(u.Port(), "80") }
 
 // localOnly are the flags of `run` that mean nothing where a daemon runs the test: its configuration says all that.
-var localOnly = []string{"config", "data-dir", "listen", "out", "out-wait", "out-required", "allow-hook", "confirm"}
+var localOnly = []string{"config", "data-dir", "listen", "out", "out-wait", "out-required", "allow-hook"}
 
 // refuseLocal says which of the flags given cannot be meant with --server.
 func refuseLocal(cmd *cobra.Command) error {
@@ -140,20 +142,12 @@ func gather(c *console, file string, source []byte) (*gathered, error) {
 	return g, nil
 }
 
-// body is what the daemon is asked for.
+// body is what the daemon is asked for: to run a plan that is sent, or one of its own folder, by its name there.
 func (f *runFlags) body(c *console, file string) (*api.Start, error) {
-	source, err := os.ReadFile(file)
-	if err != nil {
-		return nil, withCode(exitPlan, fmt.Errorf("reading the plan: %w", err))
-	}
-	g, err := gather(c, file, source)
-	if err != nil {
-		return nil, err
-	}
 	subject := subjectOf(f.subject, c.getenv)
 	o := &f.locust
 	b := &api.Start{
-		File: filepath.Base(file), Source: string(source), Files: g.files, Parameters: g.variables, Test: f.test, Seed: f.seed,
+		Test: f.test, Seed: f.seed,
 		TargetVersion: subject.Version, Commit: subject.Commit, Branch: subject.Branch,
 		Host: o.Host, Users: o.Users, SpawnRate: o.SpawnRate, RunTime: o.RunTime.Seconds(), Tags: o.Tags, ExcludeTags: o.ExcludeTags,
 	}
@@ -161,6 +155,19 @@ func (f *runFlags) body(c *console, file string) (*api.Start, error) {
 		within := o.StopTimeout.Seconds()
 		b.StopTimeout = &within
 	}
+	source, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(file, `./\`) { // what is no file may be a name
+		b.Plan = file
+		return b, nil
+	}
+	if err != nil {
+		return nil, withCode(exitPlan, fmt.Errorf("reading the plan: %w", err))
+	}
+	g, err := gather(c, file, source)
+	if err != nil {
+		return nil, err
+	}
+	b.File, b.Source, b.Files, b.Parameters = filepath.Base(file), string(source), g.files, g.variables
 	return b, nil
 }
 
@@ -179,16 +186,46 @@ func (f *runFlags) runOnServer(ctx context.Context, c *console, file string, fai
 	if err != nil {
 		return err
 	}
-	job, err := client.Start(ctx, body)
-	if err != nil {
-		return serverError("starting the run on "+f.server.url, err)
+	there := &there{f, client, body}
+	r, err := there.run(ctx, c, "")
+	if r != nil && err == nil && f.confirm {
+		r, err = confirmed(ctx, c, there, r)
 	}
-	fmt.Fprintf(c.out, "job %s on %s\n", job.ID, f.server.url)
-	last, err := f.follow(ctx, c, client, job)
-	if err != nil {
-		return err
+	if r != nil && (len(reports) > 0 || f.csv != "") {
+		err = errors.Join(err, f.files(ctx, client, r, reports, out))
 	}
-	return f.conclude(ctx, c, client, &last, reports, out, failOnError)
+	return f.exit(r, err, failOnError)
+}
+
+// there is a daemon, as a place.
+type there struct {
+	f      *runFlags
+	client *remote.Client
+	body   *api.Start
+}
+
+func (t *there) run(ctx context.Context, c *console, rerunOf string) (*report.Report, error) {
+	body := *t.body
+	body.RerunOf = rerunOf
+	server := t.f.server.url
+	job, err := t.client.Start(ctx, &body)
+	if remote.NotThere(err) {
+		return nil, withCode(exitPlan, fmt.Errorf("starting the run on %s: there is no file %s here, and no plan of that name in the folder of the daemon", server, body.Plan))
+	}
+	if err != nil {
+		return nil, serverError("starting the run on "+server, err)
+	}
+	fmt.Fprintf(c.out, "job %s on %s\n", job.ID, server)
+	last, err := t.f.follow(ctx, c, t.client, job)
+	if err != nil {
+		return nil, err
+	}
+	return t.f.conclude(ctx, c, t.client, &last)
+}
+
+func (t *there) confirm(ctx context.Context, run string, reruns []string) (*compare.Comparison, error) {
+	found, err := t.client.Confirm(ctx, run, reruns)
+	return found, serverError("confirming what run "+run+" showed", err)
 }
 
 // follow shows a job while it lasts, and obeys keys and signals.
@@ -270,8 +307,8 @@ func obeySignals(ctx context.Context, stopped, over <-chan struct{}, stop func(n
 	return ended
 }
 
-// conclude prints and writes what a job that is over has given.
-func (f *runFlags) conclude(ctx context.Context, c *console, client *remote.Client, job *queue.Status, reports outputs, out io.Writer, failOnError bool) error {
+// conclude prints what a job that is over has given. A report that comes with an error is not complete, or not all of it was kept.
+func (f *runFlags) conclude(ctx context.Context, c *console, client *remote.Client, job *queue.Status) (*report.Report, error) {
 	if job.Run == "" {
 		code := exitStorage
 		if strings.HasPrefix(job.Error, experiment.ErrPlan.Error()) {
@@ -279,32 +316,26 @@ func (f *runFlags) conclude(ctx context.Context, c *console, client *remote.Clie
 		} else if strings.HasPrefix(job.Error, "given up") {
 			code = exitInterrupted
 		}
-		return withCode(code, fmt.Errorf("the run on %s did not begin: %s", f.server.url, job.Error))
+		return nil, withCode(code, fmt.Errorf("the run on %s did not begin: %s", f.server.url, job.Error))
 	}
 	record, err := client.Run(ctx, job.Run)
 	if err != nil {
-		return serverError("reading the run "+job.Run, err)
+		return nil, serverError("reading the run "+job.Run, err)
 	}
 	r, err := client.Report(ctx, job.Run)
 	if err != nil {
-		return serverError("reading the report of run "+job.Run, err)
+		return nil, serverError("reading the report of run "+job.Run, err)
 	}
 	r.Folder = f.server.url + "/tidegauge/v1/runs/" + r.Run.ID
 	fmt.Fprintln(c.out)
 	err = printed(r.WriteText(c.out, widthOf(c), colored(c)))
 	switch {
 	case record.State != history.Finished || r.Verdict == nil:
-		return errors.Join(err, withCode(exitStorage, fmt.Errorf("run %s was interrupted, since the daemon was killed; the above is its last checkpoint", record.ID)))
+		return nil, errors.Join(err, withCode(exitStorage, fmt.Errorf("run %s was interrupted, since the daemon was killed; the above is its last checkpoint", record.ID)))
 	case job.Error != "":
 		err = errors.Join(err, withCode(exitStorage, errors.New(job.Error)))
 	}
-	if len(reports) > 0 || f.csv != "" {
-		err = errors.Join(err, f.files(ctx, client, r, reports, out))
-	}
-	if failOnError && err == nil && r.Total.Failures > 0 && judgedByErrorsAlone(r) {
-		return withCode(exitCode(f.exitCodeOnError), errSaid)
-	}
-	return ended(r, err)
+	return r, err
 }
 
 // files writes the reports and Locust's files here, from what the daemon has kept.

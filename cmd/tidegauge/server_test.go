@@ -121,6 +121,52 @@ tests: {load: {arrivals: 20/s, duration: 2s}}
 	}
 }
 
+// What is asked of the runs of a daemon is answered as of those in a data directory.
+func TestRunsOnServer(t *testing.T) {
+	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer target.Close()
+	token := "a-token-of-the-test"
+	server := daemonFor(t, token)
+	file := filepath.Join(t.TempDir(), "shop.yaml")
+	if err := os.WriteFile(file, []byte("target: {base_url: \""+target.URL+"\"}\nclasses: {A: {tasks: [{get: /}]}}\ntests: {load: {arrivals: 20/s, duration: 1s}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		code int // -1: any
+		says string
+		args []string
+	}{
+		{0, "no runs yet", []string{"runs"}},
+		{0, "plan \"shop\" with 1 test: load", []string{"validate", file}},
+		{3, "no plan of that name", []string{"run", "shop"}},
+		{-1, "shop / load", []string{"run", file, "--confirm", "--target-version", "1.4"}},
+		{0, "1.4", []string{"runs"}},
+		{0, "shop / load", []string{"runs", "show", "latest"}},
+		{5, "there is none", []string{"runs", "show", "nothing"}},
+		{0, "<testsuites", []string{"report", "latest", "junit=-"}},
+		{4, "there is no run to compare it with", []string{"compare", "latest"}},
+		{0, "v1 is run 2", []string{"baseline", "pin", "latest", "--as", "v1"}},
+		{5, "unpin it", []string{"baseline", "pin", "latest", "--as", "v1"}},
+		{0, "", []string{"baseline", "accept", "latest", "--note", "as it is"}},
+		{0, "", []string{"baseline", "annotate", "latest", "--note", "as it should be"}},
+		{0, "accepted  as it should be", []string{"baseline", "list"}},
+		{0, "nothing has changed", []string{"baseline", "changes"}},
+		{0, "", []string{"baseline", "clear", "latest"}},
+		{0, "", []string{"baseline", "unpin", "v1"}},
+		{0, "nothing is pinned", []string{"baseline", "list"}},
+		{2, "removed where they are", []string{"runs", "remove", "latest"}},
+		{2, "do not go together", []string{"runs", "--data-dir", "x"}},
+	} {
+		var out bytes.Buffer
+		code := execute(append(step.args, "--server", server), strings.NewReader(""), &out, &out, func(name string) (string, bool) {
+			return token, name == tokenVariable
+		})
+		if code != step.code && step.code >= 0 || !strings.Contains(out.String(), step.says) {
+			t.Errorf("%q: exit code %d, want %d, and %q in\n%s", step.args, code, step.code, step.says, out.String())
+		}
+	}
+}
+
 func table(t *testing.T, file string) [][]string {
 	t.Helper()
 	text, err := os.ReadFile(file)

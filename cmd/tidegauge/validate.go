@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -11,12 +13,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"tidegauge/cmd/tidegauge/internal/config"
+	"tidegauge/cmd/tidegauge/internal/remote"
+	"tidegauge/engine/api"
 	"tidegauge/engine/document"
 	"tidegauge/engine/plan"
 )
 
 func newValidate(c *console) *cobra.Command {
-	return &cobra.Command{
+	var server serverFlags
+	cmd := &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Say everything that is wrong with plans and configurations; nothing is sent",
 		Long: `Reads each file, a plan or a configuration (tidegauge.yaml): which of the two it is, its keys say, else its name.
@@ -30,13 +35,17 @@ Exit code 0 if there is none, 3 if there is one.`,
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			check, done, err := checker(cmd.Context(), c, &server, args)
+			if err != nil {
+				return err
+			}
+			defer done()
 			var wrong error
-			beside := besides(c, args)
 			for _, file := range args {
-				says, err := validate(c, file, beside)
+				says, err := check(file)
 				if err != nil {
-					wrong = withCode(exitPlan, errSaid)
+					wrong = withCode(codeOf(err), errSaid)
 					fmt.Fprintln(c.err, err)
 					continue
 				}
@@ -45,6 +54,52 @@ Exit code 0 if there is none, 3 if there is one.`,
 			return wrong
 		},
 	}
+	server.register(cmd.Flags(), "have the daemon at this URL look at plans, which also says what of them it may not run")
+	return cmd
+}
+
+// checker returns what says of a file that it is right: here, or on a daemon.
+func checker(ctx context.Context, c *console, server *serverFlags, files []string) (check func(file string) (string, error), done func(), err error) {
+	if server.url == "" {
+		beside := besides(c, files)
+		return func(file string) (string, error) {
+			says, err := validate(c, file, beside)
+			return says, withCode(exitPlan, err)
+		}, func() {}, nil
+	}
+	client, err := server.client(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(file string) (string, error) { return validateThere(ctx, c, client, file) }, client.Close, nil
+}
+
+// validateThere has a daemon look at a plan. A test that it may not run is a mistake.
+func validateThere(ctx context.Context, c *console, client *remote.Client, file string) (string, error) {
+	source, err := os.ReadFile(file)
+	if err != nil {
+		return "", withCode(exitPlan, fmt.Errorf("reading the plan: %w", err))
+	}
+	g, err := gather(c, file, source)
+	if err != nil {
+		return "", err
+	}
+	v, err := client.Validate(ctx, &api.Validate{File: filepath.Base(file), Source: string(source), Files: g.files, Parameters: g.variables})
+	if err != nil {
+		return "", serverError("validating "+file, err)
+	}
+	var names []string
+	var refused []error
+	for _, t := range v.Tests {
+		names = append(names, t.Name)
+		if t.Refused != "" {
+			refused = append(refused, fmt.Errorf("%s: test %s: %s", file, t.Name, t.Refused))
+		}
+	}
+	if refused != nil {
+		return "", withCode(exitPlan, errors.Join(refused...))
+	}
+	return fmt.Sprintf("plan %q with %s: %s", v.Name, plural(len(names), "test"), strings.Join(names, ", ")), nil
 }
 
 // besides returns the one configuration among files, or nil.

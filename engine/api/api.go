@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"time"
 
+	"tidegauge/engine/compare"
 	"tidegauge/engine/document"
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/history"
@@ -33,7 +34,11 @@ const maxBody = 1 << 20
 // maxSent bounds the body of a request that a plan and its files may come with.
 const maxSent = 32 << 20
 
-const startPattern = "POST /tidegauge/v1/jobs"
+// The requests that a plan may come with.
+const (
+	startPattern    = "POST /tidegauge/v1/jobs"
+	validatePattern = "POST /tidegauge/v1/validate"
+)
 
 // keepAlive is how often a stream of events says that it is still there.
 const keepAlive = 15 * time.Second
@@ -44,8 +49,9 @@ type Options struct {
 	Plans   *queue.Plans
 	History *history.History
 	Outlets func() []outlet.Books
-	Formats []Format              // in which reports are to be had beside JSON
-	Targets func() []scrape.State // of what is scraped always
+	Confirm func(ctx context.Context, run string, reruns []string) (*compare.Comparison, error) // as experiment.Lab
+	Formats []Format                                                                            // in which reports are to be had beside JSON
+	Targets func() []scrape.State                                                               // of what is scraped always
 	Version string
 	Guard   *Guard
 	Audit   *Audit
@@ -61,13 +67,17 @@ func New(o Options) http.Handler {
 	mux := http.NewServeMux()
 	handle := func(pattern string, role Role, f func(w http.ResponseWriter, r *http.Request) error) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			r = withNote(r)
 			if err := o.Guard.allows(r, role); err != nil {
+				if role != Read {
+					o.Audit.note(r, err)
+				}
 				problem(w, err)
 				return
 			}
 			whole := r.Body
 			r.Body = http.MaxBytesReader(w, whole, maxBody)
-			if pattern == startPattern {
+			if pattern == startPattern || pattern == validatePattern {
 				r.Body = http.MaxBytesReader(w, whole, maxSent)
 			}
 			err := f(w, r)
@@ -87,6 +97,7 @@ func New(o Options) http.Handler {
 	handle("GET /tidegauge/v1/status", Read, a.status)
 	handle("GET /tidegauge/v1/plans", Read, a.plans)
 	handle("GET /tidegauge/v1/plans/{plan}", Read, a.plan)
+	handle(validatePattern, Run, a.validate)
 	handle("GET /tidegauge/v1/schedules", Read, func(w http.ResponseWriter, _ *http.Request) error {
 		return reply(w, http.StatusOK, a.Queue.Schedules())
 	})
@@ -108,6 +119,13 @@ func New(o Options) http.Handler {
 	handle("GET /tidegauge/v1/runs/{run}/summary", Read, a.summary)
 	handle("GET /tidegauge/v1/runs/{run}/plan", Read, a.planOfRun)
 	handle("GET /tidegauge/v1/runs/{run}/intervals", Read, a.intervals)
+	handle("GET /tidegauge/v1/runs/{run}/comparison", Read, a.comparison)
+	handle("POST /tidegauge/v1/runs/{run}/confirm", Run, a.confirm)
+	handle("PUT /tidegauge/v1/runs/{run}/mark", Run, a.mark)
+	handle("GET /tidegauge/v1/baselines", Read, a.baselines)
+	handle("PUT /tidegauge/v1/baselines/{name}", Run, a.pin)
+	handle("DELETE /tidegauge/v1/baselines/{name}", Run, a.unpin)
+	handle("GET /tidegauge/v1/changes", Read, a.changes)
 	handle("GET /tidegauge/v1/outlets", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Outlets()) })
 	handle("GET /tidegauge/v1/targets", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Targets()) })
 	mux.HandleFunc("/tidegauge/", func(w http.ResponseWriter, r *http.Request) {
@@ -334,6 +352,9 @@ func (a *api) events(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
+// CountHeader says how many there are where an answer has only some.
+const CountHeader = "X-Total-Count"
+
 func (a *api) runs(w http.ResponseWriter, r *http.Request) error {
 	limit := 100
 	if text := r.FormValue("limit"); text != "" {
@@ -343,14 +364,15 @@ func (a *api) runs(w http.ResponseWriter, r *http.Request) error {
 		}
 		limit = n
 	}
-	records, err := a.History.List()
+	records, all, err := a.History.Newest(limit)
 	if err != nil {
 		return err
 	}
 	if records == nil {
 		records = []history.Record{}
 	}
-	return reply(w, http.StatusOK, records[:min(limit, len(records))])
+	w.Header().Set(CountHeader, strconv.Itoa(all))
+	return reply(w, http.StatusOK, records)
 }
 
 // stored finds a run by its name, which never is a path: only ids of runs there are match.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"errors"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.uber.org/goleak"
 
+	"tidegauge/engine/compare"
 	"tidegauge/engine/experiment"
 	"tidegauge/engine/history"
 	"tidegauge/engine/interval"
@@ -108,7 +110,9 @@ func newDaemon(t *testing.T) *daemon {
 	s := httptest.NewServer(d.guard.Protect(New(Options{
 		Queue: q, Plans: p, History: h, Outlets: func() []outlet.Books { return nil }, Targets: func() []scrape.State {
 			return []scrape.State{{Job: "node", Instance: "a:9100", Since: time.Now(), LastError: "refused"}}
-		}, Formats: formatOptions(), Version: "test", Guard: d.guard, Audit: audit, Ending: ending,
+		}, Formats: formatOptions(), Confirm: func(_ context.Context, run string, reruns []string) (*compare.Comparison, error) {
+			return h.Compare(run, reruns)
+		}, Version: "test", Guard: d.guard, Audit: audit, Ending: ending,
 	})))
 	d.url = s.URL
 	ctx, cancel := context.WithCancel(context.Background())
@@ -244,6 +248,7 @@ func TestEveryOperation(t *testing.T) {
 	} {
 		d.ask("start", "POST", base+"/jobs", body, status)
 	}
+	d.validates()
 	job := d.ask("start", "POST", base+"/jobs", `{"plan":"shop","labels":{"release":"1.2"},"run_time":60}`, 202)
 	path := base + "/jobs/" + job["id"].(string)
 	other := d.ask("runSchedule", "POST", base+"/schedules/nightly/run", `<webhook/>`, 202)
@@ -302,6 +307,7 @@ func TestEveryOperation(t *testing.T) {
 	d.ask("getSummary", "GET", base+"/runs/"+run+"/summary", "", 200)
 	d.ask("getPlanOfRun", "GET", base+"/runs/"+run+"/plan", "", 200)
 	d.ask("getIntervals", "GET", base+"/runs/"+run+"/intervals", "", 200)
+	d.marks(run)
 	for _, bad := range []string{"..", "..%2f..%2fetc%2fpasswd", "%00", "20260101-000000-load-aaaa"} {
 		d.ask("getReport", "GET", base+"/runs/"+strings.ReplaceAll(bad, "..", "%2e%2e")+"/report", "", 404)
 	}
@@ -318,6 +324,57 @@ func TestEveryOperation(t *testing.T) {
 	}
 }
 
+// validates tries plans that come with a request.
+func (d *daemon) validates() {
+	d.t.Helper()
+	const sent = `{"file":"shop.yaml","source":"target: {base_url: \"http://${env.WHERE}:8000\"}\ndata: {cards: d/cards.csv}\nclasses: {User: {tasks: [{get: \"/${cards.n}\"}]}}\ntests: {load: {arrivals: 10/s, duration: 10m, max_users: 5}}\n","files":{"d/cards.csv":"bgoxCjIK"},"parameters":{"WHERE":%q}}`
+	if v := d.ask("validate", "POST", base+"/validate", fmt.Sprintf(sent, "localhost"), 200); v["name"] != "shop" {
+		d.t.Errorf("validated %v", v)
+	}
+	v := d.ask("validate", "POST", base+"/validate", fmt.Sprintf(sent, "example.com"), 200)
+	if refused := fmt.Sprint(v["tests"].([]any)[0].(map[string]any)["refused"]); !strings.Contains(refused, "example.com is not among the hosts") {
+		d.t.Errorf("a target that may not be loaded: %v", v)
+	}
+	for body, status := range map[string]int{"{": 400, `{"source":"x","file":"../x.yaml"}`: 422, `{"file":"x.yaml","source":"target: 7"}`: 422, `{"file":"` + strings.Repeat("x", maxSent) + `"}`: 413} {
+		d.ask("validate", "POST", base+"/validate", body, status)
+	}
+	d.ask("start", "POST", base+"/jobs", `{"plan":"shop","rerun_of":"nothing"}`, 422)
+	if left, err := os.ReadDir(filepath.Join(d.dir, "sent")); err != nil || len(left) != 0 {
+		d.t.Errorf("left of plans that were sent: %v, %v", left, err)
+	}
+}
+
+// marks tries what people say of a run.
+func (d *daemon) marks(run string) {
+	d.t.Helper()
+	d.ask("compare", "GET", base+"/runs/none/comparison", "", 404)
+	d.ask("compare", "GET", base+"/runs/latest/comparison?with=none", "", 409)
+	d.ask("confirm", "POST", base+"/runs/latest/confirm", `{"reruns":["none"]}`, 409)
+	d.ask("confirm", "POST", base+"/runs/none/confirm", `{"reruns":[]}`, 404)
+	d.ask("confirm", "POST", base+"/runs/none/confirm", `[]`, 400)
+	d.ask("pin", "PUT", base+"/baselines/v1", `{"run":"latest"}`, 409) // it has nothing to be compared by
+	if err := os.WriteFile(filepath.Join(d.dir, "runs", run, "values.json"), []byte("{}"), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	d.ask("pin", "PUT", base+"/baselines/v1", `{"run":"latest"}`, 200)
+	d.ask("pin", "PUT", base+"/baselines/v1", `{"run":"latest"}`, 409)
+	d.ask("pin", "PUT", base+"/baselines/v1", `7`, 400)
+	d.ask("confirm", "POST", base+"/runs/latest/confirm", `{"reruns":["latest"]}`, 200)
+	d.ask("compare", "GET", base+"/runs/latest/comparison", "", 200)
+	if m := d.ask("mark", "PUT", base+"/runs/latest/mark", `{"accepted":true,"note":"as it should be"}`, 200); len(m["pins"].([]any)) != 1 || len(m["runs"].(map[string]any)) != 1 {
+		d.t.Errorf("marks %v", m)
+	}
+	d.ask("mark", "PUT", base+"/runs/none/mark", `{}`, 404)
+	d.ask("mark", "PUT", base+"/runs/latest/mark", `{"loved":true}`, 400)
+	d.ask("unpin", "DELETE", base+"/baselines/v1", "", 200)
+	d.ask("unpin", "DELETE", base+"/baselines/v1", "", 404)
+	if m := d.ask("mark", "PUT", base+"/runs/latest/mark", `{}`, 200); len(m["runs"].(map[string]any)) != 0 {
+		d.t.Errorf("marks %v", m)
+	}
+	d.ask("listBaselines", "GET", base+"/baselines", "", 200)
+	d.ask("listChanges", "GET", base+"/changes", "", 200)
+}
+
 // What each role may do is what the description says.
 func TestRoles(t *testing.T) {
 	d := newDaemon(t)
@@ -329,7 +386,7 @@ func TestRoles(t *testing.T) {
 	needs := map[string]Role{"Role: read": Read, "Role: run": Run}
 	for path, item := range d.doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			url := strings.NewReplacer("{plan}", "none", "{schedule}", "none", "{job}", "none", "{run}", "none").Replace(path)
+			url := strings.NewReplacer("{plan}", "none", "{schedule}", "none", "{job}", "none", "{run}", "none", "{name}", "none").Replace(path)
 			for role := Nobody; role <= Admin; role++ {
 				resp := d.request(method, url, "{}", func(r *http.Request) {
 					if role != Nobody {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -165,8 +166,12 @@ func (a *Audit) note(r *http.Request, err error) {
 		Who     string    `json:"who"`
 		From    string    `json:"from"`
 		Request string    `json:"request"`
+		What    string    `json:"what,omitempty"`
 		Error   string    `json:"error,omitempty"`
-	}{time.Now().UTC(), whoIs(r), r.RemoteAddr, r.Method + " " + r.URL.Path, ""}
+	}{time.Now().UTC(), whoIs(r), r.RemoteAddr, r.Method + " " + r.URL.Path, "", ""}
+	if what, ok := r.Context().Value(noted{}).(*string); ok {
+		entry.What = *what
+	}
 	if err != nil {
 		entry.Error = err.Error()
 	}
@@ -177,4 +182,18 @@ func (a *Audit) note(r *http.Request, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	_, _ = a.file.Write(append(text, '\n')) // a full disk must not keep anybody from ending a run
+}
+
+// noted is the key of what is to be noted of a request in its context.
+type noted struct{}
+
+func withNote(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), noted{}, new(string)))
+}
+
+// noteOf says for the audit log what a request is about.
+func noteOf(r *http.Request, format string, args ...any) {
+	if what, ok := r.Context().Value(noted{}).(*string); ok {
+		*what = fmt.Sprintf(format, args...)
+	}
 }

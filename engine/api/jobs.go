@@ -34,12 +34,13 @@ type Start struct {
 	StopTimeout   *float64          `json:"stop_timeout,omitempty"` // seconds; nil: the plan's
 	Tags          []string          `json:"tags,omitempty"`
 	ExcludeTags   []string          `json:"exclude_tags,omitempty"`
+	RerunOf       string            `json:"rerun_of,omitempty"` // the run that this one is to confirm
 }
 
 // request turns a body into what the queue takes.
 func (b *Start) request(by string) (queue.Request, error) {
 	r := queue.Request{
-		Plan: b.Plan, Test: b.Test, Parameters: b.Parameters, Labels: b.Labels, Seed: b.Seed, By: by,
+		Plan: b.Plan, Test: b.Test, Parameters: b.Parameters, Labels: b.Labels, Seed: b.Seed, By: by, RerunOf: b.RerunOf,
 		Subject: experiment.Subject{Version: b.TargetVersion, Commit: b.Commit, Branch: b.Branch},
 		Overrides: plan.Overrides{
 			Host: b.Host, Users: b.Users, SpawnRate: b.SpawnRate, RunTime: time.Duration(b.RunTime * float64(time.Second)), Tags: b.Tags, ExcludeTags: b.ExcludeTags,
@@ -72,10 +73,19 @@ func (a *api) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if b.RerunOf != "" {
+		of, err := a.History.Find(b.RerunOf)
+		if err != nil {
+			return fmt.Errorf("%w: rerun_of: %w", queue.ErrRequest, err)
+		}
+		asked.RerunOf = of.ID
+	}
+	noteOf(r, "plan %q, test %q, host %q, labels %v", b.Plan, b.Test, b.Host, b.Labels)
 	s, err := a.Queue.Start(asked)
 	if err != nil {
 		return err
 	}
+	noteOf(r, "job %s: plan %q, test %q, host %q, labels %v", s.ID, s.Plan, s.Test, b.Host, s.Labels)
 	w.Header().Set("Location", "/tidegauge/v1/jobs/"+s.ID)
 	return reply(w, http.StatusAccepted, s)
 }
@@ -103,6 +113,9 @@ func (a *api) stop(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	if b.Now {
+		noteOf(r, "now")
+	}
 	return a.change(func(id, by string) error { return a.Queue.Stop(id, by, b.Now) })(w, r)
 }
 
@@ -122,10 +135,13 @@ func (a *api) load(w http.ResponseWriter, r *http.Request) error {
 	var err error
 	switch {
 	case b.Rate != nil && b.Users == nil && b.Add == nil:
+		noteOf(r, "rate %g/s", *b.Rate)
 		err = a.Queue.SetRate(id, by, *b.Rate)
 	case b.Users != nil && b.Rate == nil && b.Add == nil:
+		noteOf(r, "users %d", *b.Users)
 		err = a.Queue.SetUsers(id, by, *b.Users)
 	case b.Add != nil && b.Rate == nil && b.Users == nil:
+		noteOf(r, "add %g", *b.Add)
 		err = a.Queue.Add(id, by, *b.Add)
 	default:
 		err = &Problem{Status: http.StatusBadRequest, Title: "The body cannot be read", Detail: "expected rate (arrivals per second), users, or add (to either), one of them"}

@@ -131,6 +131,17 @@ func (m *Marks) Unpin(name string) error {
 	return nil
 }
 
+// Set replaces what was said of a run; the zero Mark takes it back.
+func (m *Marks) Set(run string, mark Mark, at time.Time) {
+	mark.At = time.Time{}
+	if mark == (Mark{}) {
+		delete(m.Runs, run)
+		return
+	}
+	mark.At = at.UTC().Truncate(time.Second)
+	m.Runs[run] = mark
+}
+
 // Pinned returns the run with the name of a pin.
 func (m *Marks) Pinned(name string) (run string, ok bool) {
 	for _, p := range m.Pins {

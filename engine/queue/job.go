@@ -24,6 +24,7 @@ type Request struct {
 	Seed       uint64
 	By         string // who asks
 	Schedule   string // that asks; empty: somebody does
+	RerunOf    string // the run that this one is to confirm; empty: none
 }
 
 // State is how a job stands.

@@ -131,3 +131,27 @@ func (q *Queue) clearSent() {
 		q.o.Logger.Error("removing the plans that were sent to an earlier process", "error", err)
 	}
 }
+
+// Tried is what Try says of one test of a plan.
+type Tried struct {
+	Name string
+	Err  error // why it may not be run (ErrLimit); nil: it may
+}
+
+// Try reads a plan as a request with it would, and says of each of its tests whether it may be run. Nothing is kept of it.
+func (q *Queue) Try(s *Sent, parameters map[string]string) (p *plan.Plan, tests []Tried, err error) {
+	p, folder, err := q.openSent(&Request{Sent: s, Parameters: parameters})
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		q.o.Logger.Error("removing a plan that was sent", "error", err)
+	}
+	q.mu.Lock()
+	limits := q.settings.Limits
+	q.mu.Unlock()
+	for i := range p.Tests {
+		tests = append(tests, Tried{p.Tests[i].Name, limits.Check(p, &p.Tests[i])})
+	}
+	return p, tests, nil
+}

@@ -45,7 +45,7 @@ func (q *Queue) run(ctx context.Context, j *job) {
 	var watching sync.WaitGroup
 	watching.Go(func() { q.guard(ctx, j, &limits, cancel, done) })
 	r, err := q.o.Run(cut, experiment.Options{
-		Plan: j.plan, Test: j.test, Seed: j.request.Seed, Subject: j.request.Subject, Sinks: []measure.Sink{j}, Control: j.control, Permit: limits.Permit,
+		Plan: j.plan, Test: j.test, Seed: j.request.Seed, Subject: j.request.Subject, RerunOf: j.request.RerunOf, Sinks: []measure.Sink{j}, Control: j.control, Permit: limits.Permit,
 		Tell: func(line string) { j.update(func(s *Status) { s.Trial = line }) },
 		Begun: func(id string) {
 			log = log.With("run", id)

@@ -76,8 +76,8 @@ func (a *App) openDaemon(c *Daemon) error {
 		StateFile: filepath.Join(a.config.DataDir, "schedule.json"),
 	})
 	d.api = api.New(api.Options{
-		Formats: reportFormats(),
-		Queue:   d.queue, Plans: d.plans, History: a.History, Outlets: a.Outlets, Targets: a.scraper.States, Version: a.config.Version, Guard: d.guard, Audit: d.audit, Logger: a.config.Logger,
+		Formats: reportFormats(), Confirm: a.Lab.Confirm,
+		Queue: d.queue, Plans: d.plans, History: a.History, Outlets: a.Outlets, Targets: a.scraper.States, Version: a.config.Version, Guard: d.guard, Audit: d.audit, Logger: a.config.Logger,
 		Ending: d.ending,
 	})
 	a.daemon, d.rules = d, c.Rules

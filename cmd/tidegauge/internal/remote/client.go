@@ -170,9 +170,25 @@ func (c *Client) Job(ctx context.Context, job string) (queue.Status, error) {
 	return decoded[queue.Status](ctx, c, http.MethodGet, "/jobs/"+url.PathEscape(job), nil)
 }
 
-// Runs returns the newest runs, at most so many.
-func (c *Client) Runs(ctx context.Context, most int) ([]history.Record, error) {
-	return decoded[[]history.Record](ctx, c, http.MethodGet, "/runs?limit="+strconv.Itoa(most), nil)
+// MostRuns is how many runs a daemon lists at once.
+const MostRuns = 10_000
+
+// Runs returns the newest runs, at most so many, and how many there are.
+func (c *Client) Runs(ctx context.Context, most int) (records []history.Record, all int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	resp, err := c.do(ctx, http.MethodGet, "/runs?limit="+strconv.Itoa(most), nil)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = resp.Body.Close() }() // it was read
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&records); err != nil {
+		return nil, 0, fmt.Errorf("%w: reading its answer: %w", ErrUnreachable, err)
+	}
+	if all, err = strconv.Atoi(resp.Header.Get(api.CountHeader)); err != nil {
+		all = len(records)
+	}
+	return records, all, nil
 }
 
 // Run returns the record of a run, by its id or what stands for one.
