@@ -46,6 +46,7 @@ type progress struct {
 
 	meter     live.Meter
 	p95       []float64
+	seen      time.Duration // when the last of them was
 	lastPlain time.Duration
 	lastPhase int
 	started   bool
@@ -136,9 +137,12 @@ func (p *progress) Consume(_ context.Context, s *measure.Snapshot) error {
 
 // stands shows how the run stands after another interval.
 func (p *progress) stands(now live.Progress) {
-	p.p95 = append(p.p95, now.P95)
-	if len(p.p95) > sparkLength {
-		p.p95 = slices.Delete(p.p95, 0, 1)
+	if at := lengthOf(now.Seconds); at > p.seen { // the first and the last may say nothing new
+		p.seen = at
+		p.p95 = append(p.p95, now.P95)
+		if len(p.p95) > sparkLength {
+			p.p95 = slices.Delete(p.p95, 0, 1)
+		}
 	}
 	if p.live {
 		p.draw(&now)
