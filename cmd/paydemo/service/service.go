@@ -232,8 +232,9 @@ func startServer(listener net.Listener, handler http.Handler) *server {
 	return s
 }
 
-// shutdownTimeout is how long requests in flight may take to finish.
-const shutdownTimeout = 5 * time.Second
+// shutdownTimeout is how long requests in flight may take to finish. It is longer than the 5 s for which net/http's Shutdown
+// waits for a connection that was made and never used, as a client makes that dials ahead.
+const shutdownTimeout = 8 * time.Second
 
 // stop waits for the requests in flight, for shutdownTimeout at most, and for the server to end.
 func (s *server) stop() error {
