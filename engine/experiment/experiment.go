@@ -360,7 +360,7 @@ func (e *experiment) prepareScrape() (err error) {
 	}
 	e.scraper, err = scrape.New(scrape.Options{
 		Jobs: jobs, Locals: locals, Dir: e.o.Plan.Scrape.Dir, Labels: e.o.Plan.Labels, Store: e.lab.Store, Logger: e.lab.Logger,
-		Rules: scrape.Rules{Listen: e.lab.Listen}, Changed: e.lab.ScrapeChanged,
+		Rules: scrape.Rules{Listen: e.lab.Listen, NoProxy: e.o.Permit != nil, Permit: e.o.Permit}, Permit: e.o.Permit, Changed: e.lab.ScrapeChanged,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPlan, err)

@@ -101,9 +101,7 @@ func (l *Limits) Check(p *plan.Plan, t *plan.Test) error {
 		}
 	}
 	for i := range p.Proxies { // what comes to a proxy goes on to its upstream, so that the load does, too, if the target is a proxy
-		if err := l.Permit(hostOf(p.Proxies[i].Upstream)); err != nil {
-			errs = append(errs, fmt.Errorf("upstream of the proxy %s: %w", p.Proxies[i].Name, err))
-		}
+		errs = append(errs, l.proxy(&p.Proxies[i]))
 	}
 	needs := load.NeedsOf(&t.Shape)
 	if l.Rate > 0 && needs.PeakRate > l.Rate {
@@ -116,6 +114,27 @@ func (l *Limits) Check(p *plan.Plan, t *plan.Test) error {
 		errs = append(errs, fmt.Errorf("%w: the test lasts %v, the ceiling is %v", ErrLimit, needs.Duration, l.Duration))
 	}
 	return errors.Join(errs...)
+}
+
+// proxy says why a plan may not open a proxy: it would lead to where nothing may be sent, or be open to whoever reaches this machine from
+// elsewhere. Where it listens is to be among the hosts as well then, 0.0.0.0 for all addresses.
+func (l *Limits) proxy(p *plan.Proxy) error {
+	if err := l.Permit(hostOf(p.Upstream)); err != nil {
+		return fmt.Errorf("upstream of the proxy %s: %w", p.Name, err)
+	}
+	if p.Toxiproxy != "" {
+		if err := l.Permit(hostOf(p.Toxiproxy)); err != nil {
+			return fmt.Errorf("toxiproxy of the proxy %s: %w", p.Name, err)
+		}
+	}
+	host, port, err := net.SplitHostPort(p.Listen)
+	if ip, ipErr := netip.ParseAddr(host); err == nil && (host == "" || ipErr == nil && ip.IsUnspecified()) {
+		host = "0.0.0.0"
+	}
+	if err := l.Permit(net.JoinHostPort(host, port)); err != nil {
+		return fmt.Errorf("the proxy %s listens on %s, beyond this machine: %w", p.Name, p.Listen, err)
+	}
+	return nil
 }
 
 // hostOf returns HOST:PORT of a URL, or of what is that already.

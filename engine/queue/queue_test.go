@@ -343,6 +343,33 @@ func TestPermit(t *testing.T) {
 	}
 }
 
+// A plan cannot open a way to where nothing may be sent, nor one by which others reach this machine.
+func TestProxiesStayWithinLimits(t *testing.T) {
+	const upstream = "127.0.0.1:6379"
+	for _, tt := range []struct {
+		proxy plan.Proxy
+		hosts []string
+		ok    bool
+	}{
+		{plan.Proxy{Listen: "127.0.0.1:0", Upstream: upstream}, nil, true},
+		{plan.Proxy{Listen: "localhost:26379", Upstream: "http://localhost:8001", HTTP: true, Toxiproxy: "http://127.0.0.1:8474"}, nil, true},
+		{plan.Proxy{Listen: ":26379", Upstream: upstream}, nil, false},
+		{plan.Proxy{Listen: "0.0.0.0:26379", Upstream: upstream}, nil, false},
+		{plan.Proxy{Listen: "[::]:26379", Upstream: upstream}, nil, false},
+		{plan.Proxy{Listen: "10.0.0.1:26379", Upstream: upstream}, nil, false},
+		{plan.Proxy{Listen: "127.0.0.1:0", Upstream: "db.internal:6379"}, nil, false},
+		{plan.Proxy{Listen: "127.0.0.1:0", Upstream: "https://notify.example.com", HTTP: true}, nil, false},
+		{plan.Proxy{Listen: "127.0.0.1:0", Upstream: upstream, Toxiproxy: "http://10.0.0.1:8474"}, nil, false},
+		{plan.Proxy{Listen: ":26379", Upstream: "db.internal:6379"}, []string{"0.0.0.0:26379", "db.internal"}, true},
+		{plan.Proxy{Listen: "10.0.0.1:26379", Upstream: "https://notify.example.com"}, []string{"10.0.0.0/8", "*.example.com:443"}, true},
+	} {
+		l := Limits{Hosts: tt.hosts}
+		if err := l.proxy(&tt.proxy); (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrLimit) {
+			t.Errorf("%+v with hosts %q: %v", tt.proxy, tt.hosts, err)
+		}
+	}
+}
+
 // A plan that is broken by a change is reported and goes on as it was; one that comes or goes is noticed.
 func TestPlansFollowTheFolder(t *testing.T) {
 	dir := t.TempDir()

@@ -32,7 +32,10 @@ const (
 type Rules struct {
 	Interval time.Duration // of jobs that have none; default DefaultInterval
 	Listen   string        // where this process answers: it is no target; empty: nowhere
-	NoFiles  bool          // jobs come from elsewhere and may not read files of this machine
+	NoProxy  bool          // jobs may not be scraped through a proxy, which leads anywhere
+	// Permit says why a static target, HOST:PORT, may not be scraped; nil: each may. What others come to is for Options.Permit to judge.
+	Permit  func(address string) error
+	NoFiles bool // jobs come from elsewhere and may not read files of this machine
 }
 
 // Error is a mistake in the configuration of a job.
@@ -136,7 +139,7 @@ func (r Rules) complete(dir string, c *config.ScrapeConfig) error {
 	for _, d := range c.ServiceDiscoveryConfigs {
 		switch d := d.(type) {
 		case discovery.StaticConfig:
-			if err := r.notOurselves(c, d); err != nil {
+			if err := r.targets(c, d); err != nil {
 				return err
 			}
 		case *file.SDConfig:
@@ -146,6 +149,10 @@ func (r Rules) complete(dir string, c *config.ScrapeConfig) error {
 	}
 	if len(c.ServiceDiscoveryConfigs) == 0 {
 		return &Error{Message: "the job has no targets, expected static_configs or file_sd_configs"}
+	}
+	http := &c.HTTPClientConfig
+	if r.NoProxy && (viaProxy(&http.ProxyConfig) || http.OAuth2 != nil && viaProxy(&http.OAuth2.ProxyConfig)) {
+		return &Error{Message: "a plan cannot scrape through a proxy (proxy_url, proxy_from_environment) where the configuration says which hosts it may reach"}
 	}
 	client, err := config_util.NewClientFromConfig(c.HTTPClientConfig, c.JobName)
 	if err != nil {
@@ -160,8 +167,8 @@ func (r Rules) complete(dir string, c *config.ScrapeConfig) error {
 	return nil
 }
 
-// notOurselves sees that no target is this process: what it shows there is in its store already.
-func (r Rules) notOurselves(c *config.ScrapeConfig, groups discovery.StaticConfig) error {
+// targets sees that each target may be scraped, and that none is this process: what it shows there is in its store already.
+func (r Rules) targets(c *config.ScrapeConfig, groups discovery.StaticConfig) error {
 	port := "80"
 	if c.Scheme == "https" {
 		port = "443"
@@ -169,12 +176,21 @@ func (r Rules) notOurselves(c *config.ScrapeConfig, groups discovery.StaticConfi
 	for _, group := range groups {
 		for _, target := range group.Targets {
 			address := string(target[model.AddressLabel])
+			if r.Permit != nil {
+				if err := r.Permit(endpoint.Canonical(address, port)); err != nil {
+					return &Error{Message: fmt.Sprintf("scraping %q: %v", address, err)}
+				}
+			}
 			if endpoint.ListensOn(r.Listen, endpoint.Canonical(address, port)) {
 				return &Error{Message: fmt.Sprintf("%q is tidegauge itself, which listens on %s: what it measures is in its store already, expected another target", address, r.Listen)}
 			}
 		}
 	}
 	return nil
+}
+
+func viaProxy(c *config_util.ProxyConfig) bool {
+	return c.ProxyFromEnvironment || c.ProxyURL.URL != nil && c.ProxyURL.String() != ""
 }
 
 // secretFiles returns the files that Prometheus reads with each request, and would miss only then.

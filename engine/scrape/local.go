@@ -65,9 +65,24 @@ func (l *locals) jobs() ([]*config.ScrapeConfig, error) {
 }
 
 // serve answers the local targets until stop is called. The options make a scraper reach them; they are nil without any.
-func (l *locals) serve() (options []config_util.HTTPClientOption, stop func()) {
-	if len(l.byName) == 0 {
+//
+// permit, if there is one, is asked before every other connection. Then nothing else is reached: no unix socket, which
+// Prometheus would take from a label, since our dial comes before its own, and no token endpoint.
+func (l *locals) serve(permit func(address string) error) (options []config_util.HTTPClientOption, stop func()) {
+	var elsewhere net.Dialer
+	guarded := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if permit != nil {
+			if err := permit(address); err != nil {
+				return nil, err
+			}
+		}
+		return elsewhere.DialContext(ctx, network, address)
+	}
+	if len(l.byName) == 0 && permit == nil {
 		return nil, func() {}
+	}
+	if len(l.byName) == 0 {
+		return []config_util.HTTPClientOption{config_util.WithDialContextFunc(guarded)}, func() {}
 	}
 	connections := &pipes{accept: make(chan net.Conn), closed: make(chan struct{})}
 	server := &http.Server{ReadHeaderTimeout: DefaultTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -80,10 +95,9 @@ func (l *locals) serve() (options []config_util.HTTPClientOption, stop func()) {
 	})}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(connections) }) // its error is that it was closed
-	var elsewhere net.Dialer
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
 		if host, _, err := net.SplitHostPort(address); err != nil || !strings.HasSuffix(host, localSuffix) {
-			return elsewhere.DialContext(ctx, network, address)
+			return guarded(ctx, network, address)
 		}
 		return connections.dial(ctx)
 	}

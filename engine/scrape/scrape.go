@@ -44,6 +44,9 @@ type Options struct {
 	Store  *store.Store
 	Logger *slog.Logger // default: discard
 	Rules  Rules
+	// Permit is asked before every connection, with HOST:PORT; what it refuses is not dialled and the target is down. nil: all is
+	// permitted.
+	Permit func(address string) error
 	// Changed is told, once each time, that a target is down, and that one is up again, with what it was before: the zero State
 	// if it was nothing yet. It may be called from several goroutines at once and must return soon, since the next scrape of
 	// the target waits; nil: nobody is told.
@@ -154,7 +157,7 @@ func relabelling(add map[string]string) ([]*relabel.Config, error) {
 // its scrape_timeout, and marks all series stale. It is called once. The error says what of that could not be written.
 func (s *Scraper) Run(ctx context.Context) error {
 	registry := prometheus.NewRegistry()
-	clients, stopLocals := s.locals.serve()
+	clients, stopLocals := s.locals.serve(s.options.Permit)
 	defer stopLocals() // also where starting fails
 	manager, err := scrape.NewManager(&scrape.Options{
 		HTTPClientOptions:        clients,

@@ -23,6 +23,7 @@ import (
 	"tidegauge/engine/history"
 	"tidegauge/engine/host"
 	"tidegauge/engine/outlet"
+	"tidegauge/engine/queue"
 	"tidegauge/engine/scrape"
 	"tidegauge/engine/store"
 	"tidegauge/engine/telemetry"
@@ -82,7 +83,8 @@ type App struct {
 	endSend  context.CancelFunc
 	sendErr  error
 
-	daemon       *daemon // nil: it is none
+	daemon       *daemon                      // nil: it is none
+	limits       atomic.Pointer[queue.Limits] // of a daemon
 	rulesMu      sync.Mutex
 	plansChanged chan struct{}
 	working      sync.WaitGroup

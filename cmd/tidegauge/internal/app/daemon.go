@@ -52,6 +52,7 @@ type daemon struct {
 func (a *App) openDaemon(c *Daemon) error {
 	d := &daemon{guard: &api.Guard{Loopback: api.ListensOnLoopback(a.config.Listen)}, ending: make(chan struct{}), process: telemetry.Process()}
 	d.guard.SetTokens(c.Tokens)
+	a.limits.Store(&c.Settings.Limits)
 	var err error
 	if c.Plans != "" {
 		d.plans, err = queue.OpenPlans(c.Plans, a.parsePlan, a.config.Getenv, a.tellOfPlan)
@@ -124,14 +125,21 @@ func (a *App) updateRules() error {
 
 func (a *App) parsePlan(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
 	return plan.Parse(file, text, plan.Options{
-		Getenv: getenv, Jobs: a.Scraped().Names, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{Listen: a.config.Listen}.Check,
+		Getenv: getenv, Jobs: a.Scraped().Names, CheckPromQL: store.CheckComparison, CheckScrape: a.scrapeRules().Check,
 	})
+}
+
+// scrapeRules hold for what plans scrape: no more hosts than they may load.
+func (a *App) scrapeRules() scrape.Rules {
+	return scrape.Rules{Listen: a.config.Listen, NoProxy: true, Permit: func(address string) error { return a.limits.Load().Permit(address) }}
 }
 
 // parseSent reads a plan that came with a request: of this machine it sees the folder that it was put in.
 func (a *App) parseSent(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
+	rules := a.scrapeRules()
+	rules.NoFiles = true
 	return plan.Parse(file, text, plan.Options{
-		Getenv: getenv, Jobs: a.Scraped().Names, CheckPromQL: store.CheckComparison, CheckScrape: scrape.Rules{Listen: a.config.Listen, NoFiles: true}.Check,
+		Getenv: getenv, Jobs: a.Scraped().Names, CheckPromQL: store.CheckComparison, CheckScrape: rules.Check,
 		File: queue.SentFile,
 	})
 }
@@ -211,6 +219,7 @@ func (a *App) Reconfigure(c *Daemon) error {
 		return errors.New("taking over the configuration: this process is no daemon")
 	}
 	a.daemon.guard.SetTokens(c.Tokens)
+	a.limits.Store(&c.Settings.Limits)
 	a.daemon.queue.Configure(c.Settings)
 	a.rulesMu.Lock()
 	a.daemon.rules = c.Rules
