@@ -52,7 +52,7 @@ func Stress(in StressInput) *Answer {
 	}
 	a.Standing, a.Code, a.Text = in.conclusion()
 	broke := in.brokeFirst()
-	if broke != "" && in.Result.Stop != search.Unlimited {
+	if broke != "" && (in.Result.Upper > 0 || in.Result.Stop == search.Doomed) && in.Result.Stop != search.Unlimited {
 		a.Text += "; first to break: " + broke
 	}
 	nearest := in.nearest()
@@ -91,6 +91,10 @@ func (in *StressInput) conclusion() (Standing, string, string) {
 		known = fmt.Sprintf("it carries %s at least", in.load(r.Lower))
 	case r.Upper > 0:
 		known = fmt.Sprintf("it breaks at %s", in.load(r.Upper))
+	default:
+		if n, load := in.failed(); n > 0 {
+			known = fmt.Sprintf("%s at %s failed, too few to say that it breaks there", plural(n, "trial"), in.load(load))
+		}
 	}
 	switch {
 	case in.Stopped:
@@ -142,6 +146,20 @@ func (in *StressInput) lowest() float64 {
 		}
 	}
 	return low
+}
+
+// failed returns how many trials failed at the least load at which any did.
+func (in *StressInput) failed() (n int, load float64) {
+	for i := range in.Trials {
+		switch t := &in.Trials[i]; {
+		case t.Outcome != string(search.Failed):
+		case n == 0 || t.Load < load:
+			n, load = 1, t.Load
+		case t.Load == load:
+			n++
+		}
+	}
+	return n, load
 }
 
 // limiting returns the last trial that the generator could not make.

@@ -41,6 +41,12 @@ func TestStress(t *testing.T) {
 			in.Trials[4].Outcome, in.Trials[4].Reason, in.Trials[4].Missed = "generator", "the generator was late: p99 20 ms, allowed 10 ms", nil
 		}), Undecided, CodeGeneratorLimited,
 			"The generator's limit came before the target's: it did not make 800/s (the generator was late: p99 20 ms, allowed 10 ms); it carries 400/s at least; nearest its limit was pool (HikariCP), at 98% of it."},
+		{"too few trials that the generator made", change(search.GeneratorLimited, func(in *StressInput) {
+			in.Result = search.Result{Stop: search.GeneratorLimited, GeneratorLimit: 420}
+			in.Trials = []StressTrial{in.Trials[7], in.Trials[7], in.Trials[7]}
+			in.Trials[2].Outcome, in.Trials[2].Reason, in.Trials[2].Missed = "generator", "the generator was late: p99 20 ms, allowed 10 ms", nil
+		}), Undecided, CodeGeneratorLimited,
+			"The generator's limit came before the target's: it did not make 420/s (the generator was late: p99 20 ms, allowed 10 ms); 2 trials at 420/s failed, too few to say that it breaks there; nearest"},
 		{"disturbed by the generator at the bounds", change(search.GeneratorLimited, func(in *StressInput) { in.Result.GeneratorLimit = 412 }), Good, CodeCapacity,
 			"It carries 400/s and breaks at 412/s; the generator failed to make some of the trials there"},
 		{"disturbed again and again", change(search.Disturbed, func(in *StressInput) {

@@ -26,10 +26,14 @@ type queue struct {
 	servers int
 	each    time.Duration
 	outcome protocol.Outcome
+	slow    [2]time.Duration // since the first request: from when to when a request takes slowness more
 
-	mu   sync.Mutex
-	free []time.Time
+	mu    sync.Mutex
+	first time.Time
+	free  []time.Time
 }
+
+const slowness = 45 * time.Millisecond
 
 func (q *queue) dial() (protocol.Client, error) { return queueClient{q}, nil }
 
@@ -52,11 +56,17 @@ func (q queueClient) Do(ctx context.Context, _ *protocol.Request, r *protocol.Re
 
 // admit returns how long a request that comes now takes.
 func (q *queue) admit(now time.Time) time.Duration {
-	if q.servers == 0 {
-		return q.each
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.servers == 0 {
+		if q.first.IsZero() {
+			q.first = now
+		}
+		if since := now.Sub(q.first); since >= q.slow[0] && since < q.slow[1] {
+			return q.each + slowness
+		}
+		return q.each
+	}
 	if q.free == nil {
 		q.free = make([]time.Time, q.servers)
 	}
@@ -206,6 +216,7 @@ func TestSearchThatFindsNoCapacity(t *testing.T) {
 }
 
 func TestStepTestFindsWhereItBreaks(t *testing.T) {
+	const sec = time.Second
 	for name, c := range map[string]struct {
 		queue *queue
 		test  string
@@ -213,11 +224,16 @@ func TestStepTestFindsWhereItBreaks(t *testing.T) {
 		code  string
 		steps int
 	}{
-		"breaks":         {&queue{servers: 4, each: 8 * time.Millisecond}, "arrivals: {start: 100/s, add: 100/s, every: 20s, steps: 10}", 500, answer.CodeCapacity, 6},
-		"doomed":         {&queue{servers: 1, each: 20 * time.Millisecond}, "arrivals: {start: 100/s, add: 100/s, every: 20s, steps: 10}", 0, answer.CodeNoCapacity, 1},
-		"never breaks":   {&queue{each: time.Millisecond}, "arrivals: {start: 100/s, add: 100/s, every: 5s, steps: 3}", 300, answer.CodeCapacity, 3},
-		"last is cut":    {&queue{each: time.Millisecond}, "arrivals: {start: 100/s, add: 100/s, every: 5s}, duration: 12s", 200, answer.CodeCapacity, 2},
-		"users, too few": {&queue{servers: 1, each: 10 * time.Millisecond}, "users: {start: 5, add: 5, every: 10s, steps: 8}", 15, answer.CodeCapacity, 4},
+		// 20 users make 210/s while a request takes 95 ms: too few for the third step, as long as that lasts.
+		"disturbed once":  {&queue{each: 50 * time.Millisecond, slow: [2]time.Duration{11 * sec, 12 * sec}}, "arrivals: {start: 90/s, add: 90/s, every: 5s, steps: 4}, max_users: 20", 360, answer.CodeCapacity, 5},
+		"disturbed twice": {&queue{each: 50 * time.Millisecond, slow: [2]time.Duration{11 * sec, 15 * sec}}, "arrivals: {start: 90/s, add: 90/s, every: 5s, steps: 4}, max_users: 20", 360, answer.CodeCapacity, 6},
+		"disturbed last":  {&queue{each: 50 * time.Millisecond, slow: [2]time.Duration{11 * sec, 15 * sec}}, "arrivals: {start: 90/s, add: 90/s, every: 5s, steps: 3}, max_users: 20", 270, answer.CodeCapacity, 5},
+		"the generator's": {&queue{each: 50 * time.Millisecond, slow: [2]time.Duration{11 * sec, time.Hour}}, "arrivals: {start: 90/s, add: 90/s, every: 5s, steps: 4}, max_users: 20", 180, answer.CodeGeneratorLimited, 5},
+		"breaks":          {&queue{servers: 4, each: 8 * time.Millisecond}, "arrivals: {start: 100/s, add: 100/s, every: 20s, steps: 10}", 500, answer.CodeCapacity, 6},
+		"doomed":          {&queue{servers: 1, each: 20 * time.Millisecond}, "arrivals: {start: 100/s, add: 100/s, every: 20s, steps: 10}", 0, answer.CodeNoCapacity, 1},
+		"never breaks":    {&queue{each: time.Millisecond}, "arrivals: {start: 100/s, add: 100/s, every: 5s, steps: 3}", 300, answer.CodeCapacity, 3},
+		"last is cut":     {&queue{each: time.Millisecond}, "arrivals: {start: 100/s, add: 100/s, every: 5s}, duration: 12s", 200, answer.CodeCapacity, 2},
+		"users, too few":  {&queue{servers: 1, each: 10 * time.Millisecond}, "users: {start: 5, add: 5, every: 10s, steps: 8}", 15, answer.CodeCapacity, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

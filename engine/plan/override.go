@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -108,6 +109,15 @@ func (o *Overrides) shape(t *Test) error {
 			search := *t.Search
 			search.Budget, s.Stages[0].Over, t.Search = o.RunTime, o.RunTime, &search
 			return nil
+		}
+		if t.Search != nil {
+			search := *t.Search
+			every := search.WarmUp + search.Trial
+			whole := math.Floor(o.RunTime.Seconds() / every.Seconds())
+			if whole < 1 {
+				return fmt.Errorf("--run-time: %v, expected room for a step of %v at least", o.RunTime, every)
+			}
+			search.To, t.Search = min(search.To, search.From+(whole-1)*search.Add), &search
 		}
 		return s.last(o.RunTime)
 	}

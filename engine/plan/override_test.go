@@ -23,6 +23,29 @@ tests:
   rows: {users: 2, duration: 10s, classes: [Unique]}
 `
 
+// A step test of less time has fewer steps, whole ones.
+func TestOverrideStepTest(t *testing.T) {
+	p, err := Parse("plan.yaml", []byte("name: n\ntarget: {base_url: http://t}\nclasses: {A: {tasks: [{get: /}]}}\nobjectives: [error_rate < 1%]\ntests: {s: {type: stress, users: {start: 10, add: 10, every: 20s, steps: 5}}}\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seconds, want := range map[time.Duration]float64{20: 10, 50: 20, 100: 50, 300: 50} {
+		got, err := p.Override("s", Overrides{RunTime: seconds * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Search.To != want || got.Shape.Duration() != seconds*time.Second {
+			t.Errorf("%d s: up to %v in %v, want up to %v", seconds, got.Search.To, got.Shape.Duration(), want)
+		}
+	}
+	if _, err := p.Override("s", Overrides{RunTime: 19 * time.Second}); err == nil || !strings.Contains(err.Error(), "--run-time: 19s, expected room for a step of 20s at least") {
+		t.Errorf("%v", err)
+	}
+	if before, err := p.Test("s"); err != nil || before.Search.To != 50 {
+		t.Errorf("the plan's test has become %+v (%v)", before, err)
+	}
+}
+
 func TestOverride(t *testing.T) {
 	s, closed := time.Second, func(stages ...Stage) Shape { return Shape{Model: Closed, Stages: stages} }
 	for name, c := range map[string]struct {

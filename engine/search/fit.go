@@ -192,6 +192,7 @@ func (s *Search) ask(load float64) {
 			s.end(GeneratorLimited, "the generator cannot make %.4g: there is nothing between it and the lowest load", s.ceil)
 			return
 		}
+		load = s.round(load)
 		if p, f := s.count(load); p+f >= majority && p > f {
 			s.end(GeneratorLimited, "it passes at %.4g, and the generator cannot make %.4g: the capacity is above what could be tried", load, s.ceil)
 			return
@@ -301,7 +302,15 @@ func (s *Search) relevant() (lower, upper float64) {
 	}
 	loads := slices.Sorted(maps.Keys(votes))
 	for i, l := range loads {
-		if votes[l] <= -need {
+		fails := need
+		switch {
+		case s.stop == Doomed:
+		case l <= s.round(s.o.Lowest):
+			fails = majority // as many as call a target doomed
+		case s.stop == GeneratorLimited:
+			fails = 2 // as many as end the growth: the generator was no good at this load, so one trial may be its doing
+		}
+		if votes[l] <= -fails {
 			upper, loads = l, loads[:i]
 			break
 		}

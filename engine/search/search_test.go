@@ -180,6 +180,37 @@ func TestDisturbedGenerator(t *testing.T) {
 	}
 }
 
+// Where the generator was no good, one trial of the target by itself is no bound, at the lowest load not even two.
+func TestGeneratorLimitIsNoBound(t *testing.T) {
+	for name, c := range map[string]struct {
+		outcomes     string // p, f, g
+		stop         Stop
+		lower, upper float64
+	}{
+		"two of the lowest fail":     {"ffg", GeneratorLimited, 0, 0},
+		"three of the lowest fail":   {"fff", Doomed, 0, 50},
+		"one above fails":            {"pfgp", GeneratorLimited, 70.71, 0},
+		"two of the lowest, running": {"ff", Running, 0, 0},
+	} {
+		s, err := New(Options{Lowest: 50, Width: 0.2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range c.outcomes {
+			load, _, ok := s.Next()
+			if !ok {
+				break
+			}
+			if err := s.Record(load, map[rune]Outcome{'p': Passed, 'f': Failed, 'g': Generator}[o], time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := s.Result(); got.Stop != c.stop || got.Upper != c.upper || math.Abs(got.Lower-c.lower) > 1e-9 {
+			t.Errorf("%s: %q (%s), lower %v, upper %v; want %q, %v, %v; %+v", name, got.Stop, got.Reason, got.Lower, got.Upper, c.stop, c.lower, c.upper, got.Trials)
+		}
+	}
+}
+
 func TestRestoreGoesOnWhereItWas(t *testing.T) {
 	r := rand.New(rand.NewPCG(27, 28))
 	c := target{capacity: 777, sd: 0.05, bad: 0.1}

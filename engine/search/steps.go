@@ -15,7 +15,8 @@ type StepOptions struct {
 }
 
 // Steps is the step test: it adds load until something breaks. It finds out sooner than a Search where a target breaks, and
-// less well: each load has one trial, and a stall at the wrong moment counts. It is not safe for concurrent use.
+// less well: each load has one trial, and a stall of the target at the wrong moment counts. A step that something disturbed
+// the generator in is to be done again before it is recorded as Generator. It is not safe for concurrent use.
 type Steps struct {
 	o      StepOptions
 	next   float64

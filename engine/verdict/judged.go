@@ -81,6 +81,9 @@ func (j *Judge) objectiveFinding(ctx context.Context, k int, o *objective, d dou
 	if o.windows != nil {
 		j.addWindows(&f, o)
 	}
+	if f.Outcome == Pass && timed(o.Objective) && o.end.finished > 0 && o.end.failed == o.end.finished {
+		return onlyFailures(o.Objective)
+	}
 	f.Warnings = append(f.Warnings, cautions(o)...)
 	if f.Outcome == Fail {
 		if why := d.applies(o.Objective); why != "" {
@@ -93,6 +96,15 @@ func (j *Judge) objectiveFinding(ctx context.Context, k int, o *objective, d dou
 
 func noData(o *plan.Objective, message string) Finding {
 	return Finding{Outcome: Inconclusive, Code: CodeNoData, Message: message,
+		Objective: &ObjectiveResult{Text: o.Text, Threshold: o.Threshold, Unit: unitOf(o)}}
+}
+
+// onlyFailures is an objective of response times that only failures met. Times of failures count, since who leaves out timeouts
+// makes a target look the faster the more of its requests hang; but how fast a target fails says nothing of how fast it works.
+// That the requests failed is a finding of its own.
+func onlyFailures(o *plan.Objective) Finding {
+	return Finding{Outcome: NoData, Code: CodeNoData, Message: o.Text + ": no successful request, and how fast requests fail does not meet it",
+		Warnings:  []string{"no successful request: all failed, and how fast they did does not meet it"},
 		Objective: &ObjectiveResult{Text: o.Text, Threshold: o.Threshold, Unit: unitOf(o)}}
 }
 

@@ -59,7 +59,9 @@ const (
 	Pass         Outcome = "pass"
 	Fail         Outcome = "fail"
 	Inconclusive Outcome = "inconclusive" // what was measured cannot carry an answer
-	NoData       Outcome = "no data"      // of a preset for which the servers show nothing: it says nothing about the run
+	// NoData says nothing about the run: it is of a preset for which the servers show nothing, and of response times that only
+	// failed requests had.
+	NoData Outcome = "no data"
 )
 
 // The codes of findings, for programs; Verdict.Code is the one that decided.

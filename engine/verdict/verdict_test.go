@@ -110,6 +110,39 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// Failing fast meets no limit of response times, failing slowly misses it, and neither changes what the run came to.
+func TestOnlyFailures(t *testing.T) {
+	maximum := plan.Objective{Text: "max < 1s", Metric: plan.Maximum, Op: "<", Threshold: 1}
+	for _, c := range []struct {
+		name    string
+		seconds float64
+		good    int
+		outcome Outcome
+	}{
+		{"fast", 0.01, 0, NoData},
+		{"slow", 2, 0, Fail},
+		{"fast, but one in a hundred", 0.01, 1, Pass},
+	} {
+		for _, o := range []plan.Objective{p95(0.5), maximum} {
+			steady := []work{{n: 99, seconds: c.seconds, outcome: protocol.Status}}
+			if c.good > 0 {
+				steady = append(steady, work{n: c.good, seconds: 0.01})
+			}
+			v := newFakeRun(t, Options{Test: loadTest(o, errorRate(0.01))}).usual(steady...)
+			f := v.Objectives()[0]
+			if f.Outcome != c.outcome || v.Outcome != Fail || v.Deciding().Outcome != Fail {
+				t.Errorf("%s, %s: %s (%s), the run %s, want %s and a run that failed", c.name, o.Text, f.Outcome, f.Message, v.Outcome, c.outcome)
+			}
+			if shown := f.Objective.Value != nil; shown == (c.outcome == NoData) {
+				t.Errorf("%s, %s: a value %t", c.name, o.Text, shown)
+			}
+			if said := strings.Contains(strings.Join(f.Warnings, "; "), "no successful request"); said != (c.outcome == NoData) {
+				t.Errorf("%s, %s: warnings %q", c.name, o.Text, f.Warnings)
+			}
+		}
+	}
+}
+
 func TestFindings(t *testing.T) {
 	rate := plan.Objective{Text: "rate > 99/s", Metric: plan.Rate, Op: ">", Threshold: 99}
 	count := plan.Objective{Text: "count >= 6000", Metric: plan.Count, Op: ">=", Threshold: 6000}
