@@ -333,7 +333,7 @@ func (c *collector) holdsSpanAndEvent(t *testing.T) {
 		s.EndTimestamp()-s.StartTimestamp() != pcommon.Timestamp(time.Second) || s.Events().Len() != 1 || s.Events().At(0).Name() != "wait" {
 		t.Errorf("span %s %v %v %x %d events", s.Name(), s.Kind(), s.Status(), s.Flags(), s.Events().Len())
 	}
-	if a := s.Attributes().AsRaw(); a["http.response.status_code"] != int64(503) || a["error.type"] != "status" || a["run"] != "r" || a["env"] != "test" || a["tidegauge.slow"] != false {
+	if a := s.Attributes().AsRaw(); a["http.response.status_code"] != int64(503) || a["error.type"] != "503" || a["run"] != "r" || a["env"] != "test" || a["tidegauge.slow"] != false {
 		t.Errorf("attributes %v", a)
 	}
 	e := c.logs.AllLogs()[0].ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
