@@ -22,13 +22,13 @@ import (
 
 // serving is a daemon in a process of its own.
 type serving struct {
-	t    *testing.T
+	t    testing.TB
 	cmd  *exec.Cmd
 	api  string
 	said *bytes.Buffer
 }
 
-func startDaemon(t *testing.T, dir string, args ...string) *serving {
+func startDaemon(t testing.TB, dir string, args ...string) *serving {
 	t.Helper()
 	s := &serving{t: t, said: new(bytes.Buffer)}
 	s.cmd = exec.CommandContext(t.Context(), "tidegauge", append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)
@@ -105,7 +105,7 @@ func (s *serving) finished() []string {
 }
 
 // await waits until ok.
-func await(t *testing.T, what string, ok func() bool) {
+func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -25,8 +25,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gofrs/flock"
 )
@@ -44,7 +46,10 @@ const (
 )
 
 // History is the runs in a data directory. It is safe for concurrent use, also by several processes.
-type History struct{ dir string }
+type History struct {
+	dir   string
+	known known
+}
 
 // Open opens the history in a data directory, which is created if it is not there. The runs are in its folder "runs".
 func Open(dir string) (*History, error) {
@@ -52,7 +57,7 @@ func Open(dir string) (*History, error) {
 	if err := os.MkdirAll(runs, 0o755); err != nil {
 		return nil, fmt.Errorf("open history in %s: %w; name a data directory that can be written", dir, err)
 	}
-	return &History{dir: runs}, nil
+	return &History{dir: runs, known: known{records: map[string]knownRecord{}}}, nil
 }
 
 // Dir returns the folder that has a folder for each run.
@@ -89,16 +94,18 @@ func (h *History) Newest(n int) (records []Record, all int, err error) {
 		return nil, 0, err
 	}
 	all = len(ids)
-	for _, id := range ids {
+	for len(ids) > 0 {
 		// Of several runs of one second only their records say which is newer.
-		if n > 0 && len(records) >= n && id[:timeLength] != records[len(records)-1].ID[:timeLength] {
+		if n > 0 && len(records) >= n && ids[0][:timeLength] != records[len(records)-1].ID[:timeLength] {
 			break
 		}
-		if r, ok := h.read(id); ok {
-			records = append(records, r)
-		} else {
-			all--
+		some := len(ids)
+		if n > 0 {
+			some = min(some, max(n-len(records), 1))
 		}
+		found := h.readAll(ids[:some])
+		all -= some - len(found)
+		records, ids = append(records, found...), ids[some:]
 	}
 	slices.SortFunc(records, func(a, b Record) int {
 		return cmp.Or(strings.Compare(b.ID[:timeLength], a.ID[:timeLength]), b.Start.Compare(a.Start), strings.Compare(b.ID, a.ID))
@@ -109,9 +116,34 @@ func (h *History) Newest(n int) (records []Record, all int, err error) {
 	return records, all, nil
 }
 
+// fewRuns is how many records are read by one processor alone.
+const fewRuns = 200
+
+// readAll returns the records of runs that began, in the order of their ids, read by all processors.
+func (h *History) readAll(ids []string) []Record {
+	parts := make([][]Record, max(1, min(runtime.GOMAXPROCS(0), len(ids)/fewRuns)))
+	var reading sync.WaitGroup
+	for i := range parts {
+		reading.Go(func() {
+			for _, id := range ids[i*len(ids)/len(parts) : (i+1)*len(ids)/len(parts)] {
+				if r, ok := h.read(id); ok {
+					parts[i] = append(parts[i], r)
+				}
+			}
+		})
+	}
+	reading.Wait()
+	return slices.Concat(parts...)
+}
+
 // read returns the record in a folder; ok is false where no run ever began, since its process died first.
 func (h *History) read(id string) (r Record, ok bool) {
 	dir := filepath.Join(h.dir, id)
+	if r, ok := h.known.get(dir, id); ok {
+		return r, true
+	}
+	changed := h.known.changed(dir)
+	defer func() { h.known.put(&r, changed) }()
 	r, err := readRecord(dir)
 	if err == nil && r.State == Running && !held(filepath.Join(dir, lockFile)) {
 		// Unless it finished between the two looks.
