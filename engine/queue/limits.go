@@ -128,7 +128,11 @@ func (l *Limits) proxy(p *plan.Proxy) error {
 		}
 	}
 	host, port, err := net.SplitHostPort(p.Listen)
-	if ip, ipErr := netip.ParseAddr(host); err == nil && (host == "" || ipErr == nil && ip.IsUnspecified()) {
+	ip, ipErr := netip.ParseAddr(host)
+	if err == nil && (host == "localhost" || ipErr == nil && ip.IsLoopback()) {
+		return nil
+	}
+	if err == nil && (host == "" || ipErr == nil && ip.IsUnspecified()) {
 		host = "0.0.0.0"
 	}
 	if err := l.Permit(net.JoinHostPort(host, port)); err != nil {

@@ -360,6 +360,7 @@ func TestProxiesStayWithinLimits(t *testing.T) {
 		{plan.Proxy{Listen: "127.0.0.1:0", Upstream: "db.internal:6379"}, nil, false},
 		{plan.Proxy{Listen: "127.0.0.1:0", Upstream: "https://notify.example.com", HTTP: true}, nil, false},
 		{plan.Proxy{Listen: "127.0.0.1:0", Upstream: upstream, Toxiproxy: "http://10.0.0.1:8474"}, nil, false},
+		{plan.Proxy{Listen: "127.0.0.1:0", Upstream: "db.internal:6379"}, []string{"db.internal"}, true},
 		{plan.Proxy{Listen: ":26379", Upstream: "db.internal:6379"}, []string{"0.0.0.0:26379", "db.internal"}, true},
 		{plan.Proxy{Listen: "10.0.0.1:26379", Upstream: "https://notify.example.com"}, []string{"10.0.0.0/8", "*.example.com:443"}, true},
 	} {
