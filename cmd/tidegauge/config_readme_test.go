@@ -64,6 +64,7 @@ func TestConfigurationREADME(t *testing.T) {
 
 	clear(want)
 	add("schedules.NAME.", keysOf(t, "schedules: {a: {unknown: 1}}", "schedules.a"))
+	add("triggers.NAME.", keysOf(t, "triggers: {a: {unknown: 1}}", "triggers.a"))
 	for _, inner := range []string{"limits", "access", "rules", "alerting"} {
 		add(inner+".", keysOf(t, inner+": {unknown: 1}", inner))
 	}

@@ -29,7 +29,7 @@ the hosts that the configuration names under limits may be loaded; without any, 
 a run that is going on gracefully.
 
 What the configuration names under scrape is scraped meanwhile; SIGHUP has that part of it read again, and plans,
-schedules, blackouts, limits, tokens and announcements. What an earlier
+schedules, triggers, blackouts, limits, tokens and announcements. What an earlier
 process could not send to the outlets is sent now, and so is what is scraped.`,
 		Example: "  tidegauge serve --data-dir tidegauge-data --listen 127.0.0.1:9777\n  tidegauge serve --config tidegauge.yaml",
 		Args:    cobra.NoArgs,

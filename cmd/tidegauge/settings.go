@@ -107,7 +107,7 @@ func (s *settings) appConfig(c *console) (app.Config, error) {
 			return app.Config{}, withCode(exitPlan, err)
 		}
 		d := &conf.Daemon
-		a.Daemon = &app.Daemon{Plans: cmp.Or(s.plans, d.Plans), Settings: d.Settings, Tokens: d.Tokens, Cert: d.Cert, Key: d.Key, Rules: d.Alerting.Rules, RuleInterval: d.Alerting.Interval, Receivers: d.Alerting.Receivers, URL: d.Alerting.URL}
+		a.Daemon = &app.Daemon{Plans: cmp.Or(s.plans, d.Plans), Settings: d.Settings, Tokens: d.Tokens, Triggers: d.Triggers, Cert: d.Cert, Key: d.Key, Rules: d.Alerting.Rules, RuleInterval: d.Alerting.Interval, Receivers: d.Alerting.Receivers, URL: d.Alerting.URL}
 		if a.Logger, err = newLogger(c, s.logFormat); err != nil {
 			return app.Config{}, withCode(exitUsage, err)
 		}

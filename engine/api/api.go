@@ -102,6 +102,7 @@ func New(o Options) http.Handler {
 		return reply(w, http.StatusOK, a.Queue.Schedules())
 	})
 	handle("POST /tidegauge/v1/schedules/{schedule}/run", Run, a.runSchedule)
+	handle("POST "+triggerPath+"{trigger}", Nobody, a.trigger)
 	handle("GET /tidegauge/v1/jobs", Read, func(w http.ResponseWriter, _ *http.Request) error { return reply(w, http.StatusOK, a.Queue.Jobs()) })
 	handle(startPattern, Run, a.start)
 	handle("GET /tidegauge/v1/jobs/{job}", Read, a.job)

@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +52,7 @@ type daemon struct {
 	finish chan struct{}
 	dir    string
 	guard  *Guard
+	queue  *queue.Queue
 }
 
 var tokens = map[Role]string{Read: "token-of-reader", Run: "token-of-runner", Admin: "token-of-admin"}
@@ -102,6 +106,7 @@ func newDaemon(t *testing.T) *daemon {
 			r := report.NewCollector(meta).Report(v)
 			return r, errors.Join(record.Intervals(new(interval.Recorder)), record.Finish(r, nil, "fine\n"))
 		}})
+	d.queue = q
 	audit, err := OpenAudit(filepath.Join(d.dir, "audit.jsonl"))
 	if err != nil {
 		t.Fatal(err)
@@ -159,7 +164,12 @@ func closeBody(t testing.TB, resp *http.Response) {
 // ask makes a request, checks the answer against the description, and returns it.
 func (d *daemon) ask(operation, method, path, body string, status int) map[string]any {
 	d.t.Helper()
-	resp := d.request(method, path, body, nil)
+	return d.checked(operation, method, path, d.request(method, path, body, nil), status)
+}
+
+// checked checks an answer against the description, ends it, and returns it.
+func (d *daemon) checked(operation, method, path string, resp *http.Response, status int) map[string]any {
+	d.t.Helper()
 	defer closeBody(d.t, resp)
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -308,6 +318,7 @@ func TestEveryOperation(t *testing.T) {
 	d.ask("getPlanOfRun", "GET", base+"/runs/"+run+"/plan", "", 200)
 	d.ask("getIntervals", "GET", base+"/runs/"+run+"/intervals", "", 200)
 	d.marks(run)
+	d.triggers()
 	for _, bad := range []string{"..", "..%2f..%2fetc%2fpasswd", "%00", "20260101-000000-load-aaaa"} {
 		d.ask("getReport", "GET", base+"/runs/"+strings.ReplaceAll(bad, "..", "%2e%2e")+"/report", "", 404)
 	}
@@ -341,6 +352,73 @@ func (d *daemon) validates() {
 	d.ask("start", "POST", base+"/jobs", `{"plan":"shop","rerun_of":"nothing"}`, 422)
 	if left, err := os.ReadDir(filepath.Join(d.dir, "sent")); err != nil || len(left) != 0 {
 		d.t.Errorf("left of plans that were sent: %v, %v", left, err)
+	}
+}
+
+// triggers tries webhooks: as forges send them, and as others would.
+func (d *daemon) triggers() {
+	d.t.Helper()
+	const secret = "a-secret-of-the-forge"
+	d.guard.SetTriggers([]Trigger{
+		{Name: "deploy", Secret: secret, Plan: "shop", Test: "load", Branches: []string{"main"}}, {Name: "any", Secret: secret, Plan: "shop"}, {Name: "gone", Secret: secret, Plan: "gone"},
+	})
+	const main = `{"ref":"refs/heads/main","after":"0c3f9a"}`
+	sign := func(name, body, key string) func(*http.Request) {
+		return func(r *http.Request) {
+			h := hmac.New(sha256.New, []byte(key))
+			h.Write([]byte(body))
+			prefix := ""
+			if strings.HasPrefix(name, "X-Hub") {
+				prefix = "sha256="
+			}
+			r.Header.Set(name, prefix+hex.EncodeToString(h.Sum(nil)))
+		}
+	}
+	set := func(name, value string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set(name, value) }
+	}
+	both := func(a, b func(*http.Request)) func(*http.Request) { return func(r *http.Request) { a(r); b(r) } }
+	form := "payload=" + url.QueryEscape(main)
+	var last string
+	for _, tt := range []struct {
+		name, trigger, body string
+		edit                func(*http.Request)
+		status              int
+	}{
+		{"GitHub", "deploy", main, sign("X-Hub-Signature-256", main, secret), 202},
+		{"a form", "deploy", form, both(sign("X-Hub-Signature-256", form, secret), set("Content-Type", "application/x-www-form-urlencoded")), 202},
+		{"Gitea", "deploy", main, sign("X-Gitea-Signature", main, secret), 202},
+		{"GitLab", "deploy", main, set("X-Gitlab-Token", secret), 202},
+		{"curl", "any", "", set("Authorization", "Bearer "+secret), 202},
+		{"a tag", "any", `{"ref":"refs/tags/v1.4","after":"0c3f9a"}`, set("X-Gitlab-Token", secret), 202},
+		{"a ping", "any", "{}", both(set("X-GitHub-Event", "ping"), set("X-Gitlab-Token", secret)), 200},
+		{"another branch", "deploy", `{"ref":"refs/heads/x"}`, set("X-Gitlab-Token", secret), 200},
+		{"a tag where branches are meant", "deploy", `{"ref":"refs/tags/main"}`, set("X-Gitlab-Token", secret), 200},
+		{"a branch that is gone", "any", `{"ref":"refs/heads/x","after":"0000000000"}`, set("X-Gitlab-Token", secret), 200},
+		{"nothing", "any", main, nil, 401},
+		{"another secret", "any", main, sign("X-Hub-Signature-256", main, secret+"x"), 401},
+		{"another body", "any", main + " ", sign("X-Hub-Signature-256", main, secret), 401},
+		{"an empty token", "any", main, set("X-Gitlab-Token", ""), 401},
+		{"no signature", "any", main, set("X-Hub-Signature-256", "sha256="), 401},
+		{"no trigger", "nothing", main, set("X-Gitlab-Token", secret), 401},
+		{"no plan", "gone", main, set("X-Gitlab-Token", secret), 404},
+		{"too much", "any", strings.Repeat("x", maxBody+1), set("X-Gitlab-Token", secret), 413},
+		{"from another site", "any", main, both(set("X-Gitlab-Token", secret), set("Sec-Fetch-Site", "cross-site")), 403},
+	} {
+		resp := d.request("POST", base+"/triggers/"+tt.trigger, tt.body, tt.edit)
+		answer := d.checked("trigger", "POST", "/triggers/{trigger}", resp, tt.status)
+		if tt.status == 202 && tt.trigger == "deploy" {
+			last, _ = answer["id"].(string)
+		}
+	}
+	var waiting []string
+	for _, j := range d.queue.Jobs() {
+		if j.By == "trigger deploy" && j.State == queue.Waiting {
+			waiting = append(waiting, j.ID)
+		}
+	}
+	if len(waiting) > 1 || len(waiting) == 1 && waiting[0] != last {
+		d.t.Errorf("jobs %q wait, want the last one at most, %s", waiting, last)
 	}
 }
 
@@ -384,11 +462,22 @@ func TestRoles(t *testing.T) {
 	}
 	d.guard.SetTokens(list)
 	needs := map[string]Role{"Role: read": Read, "Role: run": Run}
+	d.guard.SetTriggers([]Trigger{{Name: "none", Secret: "a-secret-of-the-forge", Plan: "shop"}})
 	for path, item := range d.doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			url := strings.NewReplacer("{plan}", "none", "{schedule}", "none", "{job}", "none", "{run}", "none", "{name}", "none").Replace(path)
+			address := strings.NewReplacer("{plan}", "none", "{schedule}", "none", "{job}", "none", "{run}", "none", "{name}", "none").Replace(path)
+			if op.OperationID == "trigger" { // no token opens it, and it needs none
+				for header, want := range map[string]int{tokens[Admin]: 401, "a-secret-of-the-forge": 202} {
+					resp := d.request(method, strings.NewReplacer("{trigger}", "none").Replace(path), "{}", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+header) })
+					closeBody(t, resp)
+					if resp.StatusCode != want {
+						t.Errorf("a trigger with %q: %d, want %d", header, resp.StatusCode, want)
+					}
+				}
+				continue
+			}
 			for role := Nobody; role <= Admin; role++ {
-				resp := d.request(method, url, "{}", func(r *http.Request) {
+				resp := d.request(method, address, "{}", func(r *http.Request) {
 					if role != Nobody {
 						r.Header.Set("Authorization", "Bearer "+tokens[role])
 					}
@@ -461,6 +550,54 @@ func FuzzStart(f *testing.F) {
 			if !json.Valid(w.Body.Bytes()) || w.Code == 500 {
 				t.Errorf("%s: %d %s", path, w.Code, w.Body)
 			}
+		}
+	})
+}
+
+// FuzzRequests: whatever comes to any operation, in its path, its parameters or its body, the answer is JSON, a known form of text or a
+// problem, and never an error of ours.
+func FuzzRequests(f *testing.F) {
+	for _, seed := range [][3]string{
+		{"GET", "/runs?limit=5", ""}, {"GET", "/runs/latest/comparison?with=..%2f..", ""}, {"PUT", "/baselines/a%20b", `{"run":"latest"}`}, {"PUT", "/runs/latest/mark", `{"note":"\u0000"}`},
+		{"POST", "/validate", `{"file":"a.yaml","source":"target: {base_url: 7}","files":{"a":"AA=="}}`}, {"POST", "/runs/latest/confirm", `{"reruns":["latest"]}`}, {"GET", "/runs/%00/report.html", ""},
+		{"POST", "/triggers/deploy", `{"ref":"refs/heads/main","after":7}`}, {"POST", "/jobs/x/stop", `{"now":1}`}, {"DELETE", "/baselines/..", ""}, {"POST", "/schedules/x/run", "\xff"},
+	} {
+		f.Add(seed[0], seed[1], []byte(seed[2]))
+	}
+	dir := f.TempDir()
+	h, err := history.Open(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	run, err := h.Begin(report.Meta{Test: "load"}, []byte("x"))
+	if err == nil {
+		err = run.Finish(report.NewCollector(report.Meta{ID: run.ID()}).Report(&verdict.Verdict{Outcome: verdict.Pass}), nil, "")
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	guard := &Guard{Loopback: true}
+	guard.SetTriggers([]Trigger{{Name: "deploy", Secret: "a-secret-of-the-forge", Plan: "none"}})
+	q := queue.New(queue.Options{Plans: queue.NoPlans(), SentDir: filepath.Join(dir, "sent"), ParseSent: func(file string, text []byte, getenv queue.Getenv) (*plan.Plan, error) {
+		return plan.Parse(file, text, plan.Options{Getenv: getenv, File: queue.SentFile})
+	}})
+	handler := New(Options{
+		Queue: q, Plans: queue.NoPlans(), History: h, Guard: guard, Formats: formatOptions(), Outlets: func() []outlet.Books { return nil }, Targets: func() []scrape.State { return nil },
+		Confirm: func(_ context.Context, run string, reruns []string) (*compare.Comparison, error) {
+			return h.Compare(run, reruns)
+		},
+	})
+	f.Fuzz(func(t *testing.T, method, path string, body []byte) {
+		u, err := url.Parse(base + path)
+		if err != nil || !strings.HasPrefix(u.Path, "/tidegauge/") {
+			return
+		}
+		r := (&http.Request{Method: method, URL: u, Host: "localhost", Header: http.Header{"X-Gitlab-Token": {"a-secret-of-the-forge"}}, Body: io.NopCloser(bytes.NewReader(body))}).WithContext(t.Context())
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		kind := w.Header().Get("Content-Type")
+		if w.Code >= 500 || strings.HasSuffix(kind, "json") && !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s %s: %d %s", method, path, w.Code, w.Body)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -60,11 +61,15 @@ func HashOf(text string) (hash [sha256.Size]byte, err error) {
 type Guard struct {
 	Loopback bool // the process listens there and nowhere else
 	tokens   atomic.Pointer[[]Token]
+	triggers atomic.Pointer[[]Trigger]
 	cross    http.CrossOriginProtection
 }
 
 // SetTokens replaces the tokens.
 func (g *Guard) SetTokens(tokens []Token) { g.tokens.Store(&tokens) }
+
+// SetTriggers replaces the triggers.
+func (g *Guard) SetTriggers(triggers []Trigger) { g.triggers.Store(&triggers) }
 
 // who returns the name and role of whoever makes a request. Every token is compared, in constant time each.
 func (g *Guard) who(r *http.Request) (name string, role Role) {
@@ -116,7 +121,7 @@ func (g *Guard) Protect(next http.Handler) http.Handler {
 			return
 		}
 		tokens := g.tokens.Load()
-		if tokens != nil && len(*tokens) > 0 && !strings.HasPrefix(r.URL.Path, "/-/") {
+		if tokens != nil && len(*tokens) > 0 && !strings.HasPrefix(r.URL.Path, "/-/") && !strings.HasPrefix(r.URL.Path, triggerPath) {
 			if err := g.allows(r, Read); err != nil {
 				problem(w, err)
 				return
@@ -138,10 +143,15 @@ func ListensOnLoopback(listen string) bool {
 	return err == nil && host != "" && isLoopback(host)
 }
 
+// deniedEvery is how often a request that is refused is noted, at most.
+const deniedEvery = time.Second
+
 // Audit keeps who started and changed what, one line of JSON each. The nil Audit keeps nothing.
 type Audit struct {
-	mu   sync.Mutex
-	file *os.File
+	mu     sync.Mutex
+	file   *os.File
+	denied time.Time // when a refused request was noted last
+	silent int       // refused requests since, which were not
 }
 
 // OpenAudit opens the log for what is to come, after what it has.
@@ -168,19 +178,27 @@ func (a *Audit) note(r *http.Request, err error) {
 		Request string    `json:"request"`
 		What    string    `json:"what,omitempty"`
 		Error   string    `json:"error,omitempty"`
-	}{time.Now().UTC(), whoIs(r), r.RemoteAddr, r.Method + " " + r.URL.Path, "", ""}
+		Silent  int       `json:"not_noted,omitempty"` // refused requests since the last one that is
+	}{Time: time.Now().UTC(), Who: whoIs(r), From: r.RemoteAddr, Request: r.Method + " " + r.URL.Path}
 	if what, ok := r.Context().Value(noted{}).(*string); ok {
 		entry.What = *what
 	}
 	if err != nil {
 		entry.Error = err.Error()
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p, ok := errors.AsType[*Problem](err); ok && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden) {
+		if entry.Time.Sub(a.denied) < deniedEvery { // who may do nothing must not fill the disk
+			a.silent++
+			return
+		}
+		entry.Silent, a.denied, a.silent = a.silent, entry.Time, 0
+	}
 	text, err := json.Marshal(entry)
 	if err != nil {
 		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	_, _ = a.file.Write(append(text, '\n')) // a full disk must not keep anybody from ending a run
 }
 

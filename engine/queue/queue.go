@@ -298,6 +298,31 @@ func (q *Queue) Start(r Request) (Status, error) {
 	return s, nil
 }
 
+// Replace asks for a run, in place of one that the same somebody asked for and that still waits.
+func (q *Queue) Replace(r Request) (Status, error) {
+	s, err := q.Start(r)
+	if err != nil {
+		return s, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, j := range q.jobs {
+		if j.request.By != r.By || j.status.ID == s.ID {
+			continue
+		}
+		gone := false
+		j.update(func(old *Status) {
+			if gone = old.State == Waiting; gone {
+				old.State, old.Ended, old.Error = Failed, time.Now(), "given up for job "+s.ID
+			}
+		})
+		if gone {
+			q.drop(j)
+		}
+	}
+	return s, nil
+}
+
 // RunSchedule asks for a run as a schedule has it, now.
 func (q *Queue) RunSchedule(name, by string) (Status, error) {
 	q.mu.Lock()

@@ -26,6 +26,7 @@ type Daemon struct {
 	Plans     string // folder; empty: there are no plans
 	Settings  queue.Settings
 	Tokens    []api.Token
+	Triggers  []api.Trigger
 	Cert, Key string // files; empty: no TLS
 
 	Rules        alert.Rules
@@ -52,6 +53,7 @@ type daemon struct {
 func (a *App) openDaemon(c *Daemon) error {
 	d := &daemon{guard: &api.Guard{Loopback: api.ListensOnLoopback(a.config.Listen)}, ending: make(chan struct{}), process: telemetry.Process()}
 	d.guard.SetTokens(c.Tokens)
+	d.guard.SetTriggers(c.Triggers)
 	a.limits.Store(&c.Settings.Limits)
 	var err error
 	if c.Plans != "" {
@@ -219,6 +221,7 @@ func (a *App) Reconfigure(c *Daemon) error {
 		return errors.New("taking over the configuration: this process is no daemon")
 	}
 	a.daemon.guard.SetTokens(c.Tokens)
+	a.daemon.guard.SetTriggers(c.Triggers)
 	a.limits.Store(&c.Settings.Limits)
 	a.daemon.queue.Configure(c.Settings)
 	a.rulesMu.Lock()

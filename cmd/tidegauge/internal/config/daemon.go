@@ -16,6 +16,7 @@ type Daemon struct {
 	Plans    string // folder; empty: no plans
 	Settings queue.Settings
 	Tokens   []api.Token
+	Triggers []api.Trigger
 	Cert     string // files of a certificate and its key; empty: no TLS
 	Key      string
 	Proxied  bool // TLS is somebody else's matter
@@ -30,6 +31,7 @@ func (d *decoder) daemonFields(c *Daemon) []document.Field {
 	return []document.Field{
 		document.Key("plans", document.Into(&c.Plans, d.folder)),
 		document.Key("schedules", func(n node) { c.Settings.Schedules = d.schedules(n) }),
+		document.Key("triggers", func(n node) { c.Triggers = d.triggers(n) }),
 		document.Key("blackouts", func(n node) { c.Settings.Blackouts = d.blackouts(n) }),
 		document.Key("limits", func(n node) { d.limits(n, &c.Settings.Limits) }),
 		document.Key("access", func(n node) { d.access(n, c) }),
@@ -94,6 +96,42 @@ func (d *decoder) schedules(n node) []queue.Schedule {
 			d.Wrong(m.Value, "plan is missing, expected the name of a plan of the folder, without .yaml")
 		}
 		all = append(all, s)
+	}
+	return all
+}
+
+func (d *decoder) triggers(n node) []api.Trigger {
+	members, _ := d.Members(n, "a mapping of names to triggers")
+	var all []api.Trigger
+	for _, m := range members {
+		t := api.Trigger{Name: m.Key.Value}
+		found, known := d.Mapping(m.Value, "a trigger",
+			document.Key("plan", document.Into(&t.Plan, d.text)),
+			document.Key("test", document.Into(&t.Test, d.text)),
+			document.Key("secret", document.Into(&t.Secret, d.text)),
+			document.Key("secret_file", document.Into(&t.Secret, d.secretFile)),
+			document.Key("branches", document.Into(&t.Branches, d.Words("branches"))),
+			document.Key("parameters", document.Into(&t.Parameters, d.texts)),
+			document.Key("labels", document.Into(&t.Labels, d.texts)),
+		)
+		if !known {
+			continue
+		}
+		if _, ok := found["plan"]; !ok {
+			d.Wrong(m.Value, "plan is missing, expected the name of a plan of the folder, without .yaml")
+		}
+		_, here := found["secret"]
+		_, there := found["secret_file"]
+		switch {
+		case here && there:
+			d.AtMostOne(found, "secret", "secret_file")
+		case !here && !there:
+			d.Wrong(m.Value, "secret or secret_file is missing, expected what signs the webhook, %d characters at least", api.MinSecret)
+		case t.Secret != "" && len(t.Secret) < api.MinSecret:
+			d.Wrong(m.Value, "the secret has %d characters, expected %d at least: as short as that it can be found by trying", len(t.Secret), api.MinSecret)
+		default:
+			all = append(all, t)
+		}
 	}
 	return all
 }
