@@ -70,6 +70,7 @@ process could not send to the outlets is sent now, and so is what is scraped.`,
 // reload reads the configuration again and takes over what it scrapes. A configuration with mistakes changes nothing.
 func (s *settings) reload(ctx context.Context, c *console, a *app.App, before *app.Config) {
 	after, err := s.appConfig(c)
+	log := before.Logger
 	if err == nil {
 		err = a.Rescrape(ctx, after.Scrape)
 	}
@@ -80,14 +81,15 @@ func (s *settings) reload(ctx context.Context, c *console, a *app.App, before *a
 		a.SetAnnounce(after.Announce)
 	}
 	if err != nil {
-		fmt.Fprintf(c.err, "%v\ntidegauge: the configuration was not taken over; everything goes on as before\n", err)
+		log.Error("the configuration was not taken over; everything goes on as before", "error", err)
 		return
 	}
-	fmt.Fprintf(c.err, "tidegauge: scraping %s from now on\n", plural(len(after.Scrape.Names), "job"))
+	d := after.Daemon
+	log.Info("the configuration was taken over", "scrape_jobs", len(after.Scrape.Names), "schedules", len(d.Settings.Schedules), "triggers", len(d.Triggers), "blackouts", len(d.Settings.Blackouts), "tokens", len(d.Tokens))
 	if after.DataDir != before.DataDir || after.Listen != before.Listen || after.Retention != before.Retention || after.Size != before.Size || after.Runs != before.Runs || !reflect.DeepEqual(after.Host, before.Host) ||
 		!reflect.DeepEqual(after.Daemon.Receivers, before.Daemon.Receivers) || after.Daemon.RuleInterval != before.Daemon.RuleInterval || after.Daemon.URL != before.Daemon.URL ||
-		!slices.EqualFunc(after.Outlets, before.Outlets, sameOutlet) {
-		fmt.Fprintln(c.err, "tidegauge: data_dir, listen, retention, outlets, host, alerting and rules.interval of the configuration are taken over when tidegauge is started anew")
+		(after.Daemon.Cert == "") != (before.Daemon.Cert == "") || !slices.EqualFunc(after.Outlets, before.Outlets, sameOutlet) {
+		log.Warn("data_dir, listen, retention, outlets, host, alerting, rules.interval and whether there is a certificate are taken over when tidegauge is started anew")
 	}
 }
 

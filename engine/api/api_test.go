@@ -164,12 +164,13 @@ func closeBody(t testing.TB, resp *http.Response) {
 // ask makes a request, checks the answer against the description, and returns it.
 func (d *daemon) ask(operation, method, path, body string, status int) map[string]any {
 	d.t.Helper()
-	return d.checked(operation, method, path, d.request(method, path, body, nil), status)
+	return d.askAs(operation, method, path, body, nil, status)
 }
 
-// checked checks an answer against the description, ends it, and returns it.
-func (d *daemon) checked(operation, method, path string, resp *http.Response, status int) map[string]any {
+// askAs is ask with a request that is edited before.
+func (d *daemon) askAs(operation, method, path, body string, edit func(*http.Request), status int) map[string]any {
 	d.t.Helper()
+	resp := d.request(method, path, body, edit)
 	defer closeBody(d.t, resp)
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
@@ -387,6 +388,7 @@ func (d *daemon) triggers() {
 	}{
 		{"GitHub", "deploy", main, sign("X-Hub-Signature-256", main, secret), 202},
 		{"a form", "deploy", form, both(sign("X-Hub-Signature-256", form, secret), set("Content-Type", "application/x-www-form-urlencoded")), 202},
+		{"curl -d", "deploy", main, both(sign("X-Hub-Signature-256", main, secret), set("Content-Type", "application/x-www-form-urlencoded")), 202},
 		{"Gitea", "deploy", main, sign("X-Gitea-Signature", main, secret), 202},
 		{"GitLab", "deploy", main, set("X-Gitlab-Token", secret), 202},
 		{"curl", "any", "", set("Authorization", "Bearer "+secret), 202},
@@ -405,8 +407,7 @@ func (d *daemon) triggers() {
 		{"too much", "any", strings.Repeat("x", maxBody+1), set("X-Gitlab-Token", secret), 413},
 		{"from another site", "any", main, both(set("X-Gitlab-Token", secret), set("Sec-Fetch-Site", "cross-site")), 403},
 	} {
-		resp := d.request("POST", base+"/triggers/"+tt.trigger, tt.body, tt.edit)
-		answer := d.checked("trigger", "POST", "/triggers/{trigger}", resp, tt.status)
+		answer := d.askAs("trigger", "POST", base+"/triggers/"+tt.trigger, tt.body, tt.edit, tt.status)
 		if tt.status == 202 && tt.trigger == "deploy" {
 			last, _ = answer["id"].(string)
 		}

@@ -101,7 +101,7 @@ func (t *Trigger) knows(h http.Header, body []byte) bool {
 // pushed reads what was pushed; a body that is about something else says nothing.
 func pushed(contentType string, body []byte) (p push) {
 	if kind, _, err := mime.ParseMediaType(contentType); err == nil && kind == "application/x-www-form-urlencoded" {
-		if form, err := url.ParseQuery(string(body)); err == nil {
+		if form, err := url.ParseQuery(string(body)); err == nil && form.Has("payload") { // else it is what curl calls JSON
 			body = []byte(form.Get("payload"))
 		}
 	}

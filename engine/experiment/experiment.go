@@ -88,6 +88,9 @@ func (l *Lab) log() *slog.Logger {
 	return l.Logger
 }
 
+// log is the lab's log, with the run on each line.
+func (e *experiment) log() *slog.Logger { return e.lab.log().With("run", e.identity.ID) }
+
 func (l *Lab) show(ctx context.Context, p *telemetry.Provider) error {
 	before := l.shown
 	l.shown = p
@@ -359,7 +362,7 @@ func (e *experiment) prepareScrape() (err error) {
 		}
 	}
 	e.scraper, err = scrape.New(scrape.Options{
-		Jobs: jobs, Locals: locals, Dir: e.o.Plan.Scrape.Dir, Labels: e.o.Plan.Labels, Store: e.lab.Store, Logger: e.lab.Logger,
+		Jobs: jobs, Locals: locals, Dir: e.o.Plan.Scrape.Dir, Labels: e.o.Plan.Labels, Store: e.lab.Store, Logger: e.log(),
 		Rules: scrape.Rules{Listen: e.lab.Listen, NoProxy: e.o.Permit != nil, Permit: e.o.Permit}, Permit: e.o.Permit, Changed: e.lab.ScrapeChanged,
 	})
 	if err != nil {

@@ -131,7 +131,7 @@ func (e *experiment) noteFault(r fault.Record) {
 	switch {
 	case r.Err != nil:
 		e.happened(event.Event{Time: time.Now(), Kind: event.Fault, Severity: event.Error, Text: r.Err.Error()})
-		e.lab.log().Error("a fault failed", "fault", r.Name, "target", r.Target, "error", r.Err)
+		e.log().Error("a fault failed", "fault", r.Name, "target", r.Target, "error", r.Err)
 	case r.Undone:
 		e.happened(event.Event{Time: r.End, Since: r.Start, Kind: event.Fault, Text: what + " is undone"})
 	default:

@@ -36,8 +36,7 @@ func (q *Queue) run(ctx context.Context, j *job) {
 	}
 	q.began(j)
 	defer q.drop(j)
-	log := q.o.Logger.With("job", j.status.ID, "plan", j.request.Plan, "test", j.test.Name)
-	log.Info("a run begins", "by", j.request.By)
+	log := q.o.Logger.With("job", j.status.ID, "plan", j.status.Plan, "test", j.test.Name)
 
 	cut, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -49,6 +48,7 @@ func (q *Queue) run(ctx context.Context, j *job) {
 		Tell: func(line string) { j.update(func(s *Status) { s.Trial = line }) },
 		Begun: func(id string) {
 			log = log.With("run", id)
+			log.Info("a run begins", "by", j.request.By)
 			j.update(func(s *Status) { s.Run = id })
 		},
 	})
@@ -64,7 +64,11 @@ func (q *Queue) run(ctx context.Context, j *job) {
 		}
 	})
 	s, _ := j.now()
-	log.Info("a run is over", "outcome", s.Outcome, "summary", s.Summary, "error", s.Error)
+	if s.Error != "" {
+		log.Error("a run is over, and not all is well", "outcome", s.Outcome, "summary", s.Summary, "error", s.Error)
+		return
+	}
+	log.Info("a run is over", "outcome", s.Outcome, "summary", s.Summary)
 }
 
 // began notes that a schedule had its run.

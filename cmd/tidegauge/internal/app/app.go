@@ -4,6 +4,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -83,8 +84,9 @@ type App struct {
 	endSend  context.CancelFunc
 	sendErr  error
 
-	daemon       *daemon                      // nil: it is none
-	limits       atomic.Pointer[queue.Limits] // of a daemon
+	daemon       *daemon                         // nil: it is none
+	limits       atomic.Pointer[queue.Limits]    // of a daemon
+	certificate  atomic.Pointer[tls.Certificate] // of a daemon that has one
 	rulesMu      sync.Mutex
 	plansChanged chan struct{}
 	working      sync.WaitGroup
@@ -257,6 +259,9 @@ func (a *App) Start() {
 		return
 	}
 	a.server = &http.Server{Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second}
+	if a.daemon != nil && a.config.Daemon.Cert != "" {
+		a.server.TLSConfig = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return a.certificate.Load(), nil }}
+	}
 	a.served.Go(func() {
 		if err := a.serve(); !errors.Is(err, http.ErrServerClosed) {
 			a.config.Logger.Error("serving queries failed", "error", err)
@@ -363,7 +368,7 @@ func (a *App) handler() http.Handler {
 
 func (a *App) serve() error {
 	if d := a.config.Daemon; d != nil && d.Cert != "" {
-		return a.server.ServeTLS(a.listener, d.Cert, d.Key)
+		return a.server.ServeTLS(a.listener, "", "")
 	}
 	return a.server.Serve(a.listener)
 }

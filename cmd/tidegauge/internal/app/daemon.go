@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -55,7 +56,10 @@ func (a *App) openDaemon(c *Daemon) error {
 	d.guard.SetTokens(c.Tokens)
 	d.guard.SetTriggers(c.Triggers)
 	a.limits.Store(&c.Settings.Limits)
-	var err error
+	err := a.readCertificate(c)
+	if err != nil {
+		return err
+	}
 	if c.Plans != "" {
 		d.plans, err = queue.OpenPlans(c.Plans, a.parsePlan, a.config.Getenv, a.tellOfPlan)
 	} else {
@@ -129,6 +133,19 @@ func (a *App) parsePlan(file string, text []byte, getenv queue.Getenv) (*plan.Pl
 	return plan.Parse(file, text, plan.Options{
 		Getenv: getenv, Jobs: a.Scraped().Names, CheckPromQL: store.CheckComparison, CheckScrape: a.scrapeRules().Check,
 	})
+}
+
+// readCertificate reads the certificate, which is renewed from time to time.
+func (a *App) readCertificate(c *Daemon) error {
+	if c.Cert == "" {
+		return nil
+	}
+	found, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return fmt.Errorf("reading the certificate of the daemon: %w", err)
+	}
+	a.certificate.Store(&found)
+	return nil
 }
 
 // scrapeRules hold for what plans scrape: no more hosts than they may load.
@@ -219,6 +236,9 @@ func (a *App) stopDaemon() error {
 func (a *App) Reconfigure(c *Daemon) error {
 	if a.daemon == nil {
 		return errors.New("taking over the configuration: this process is no daemon")
+	}
+	if err := a.readCertificate(c); err != nil {
+		return fmt.Errorf("taking over the configuration: %w", err)
 	}
 	a.daemon.guard.SetTokens(c.Tokens)
 	a.daemon.guard.SetTriggers(c.Triggers)
