@@ -32,12 +32,14 @@ type Decoder struct {
 	source   *source
 	options  Options
 	mistakes Errors
+	secrets  secrets
 }
 
 // New returns a decoder of a text, and the root of its tree: nil if there is none, which is a mistake unless the document may
 // be empty.
 func New(file string, text []byte, o Options) (*Decoder, *Node) {
-	d := &Decoder{source: newSource(file, text), options: o}
+	d := &Decoder{source: newSource(file, text), options: o, secrets: secrets{}}
+	d.options.Getenv = d.secrets.watch(o.Getenv)
 	root := d.document()
 	if root == nil {
 		return d, nil
@@ -98,7 +100,7 @@ func isWord(s string) bool {
 
 // Report adds a mistake. A mistake that is found twice, because its place is used twice by an alias, is one mistake.
 func (d *Decoder) Report(at Pos, path, format string, args ...any) {
-	d.mistakes = append(d.mistakes, &Error{File: d.source.file, Pos: at, Path: path, Message: fmt.Sprintf(format, args...)})
+	d.mistakes = append(d.mistakes, &Error{File: d.source.file, Pos: at, Path: path, Message: d.secrets.hide(fmt.Sprintf(format, args...))})
 }
 
 // Wrong reports a mistake at the beginning of a value.

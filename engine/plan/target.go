@@ -106,7 +106,9 @@ func (d *decoder) template(n node, names value.Names) *value.Template {
 }
 
 func (d *decoder) compiler(names value.Names) *value.Compiler {
-	return &value.Compiler{Names: names, Getenv: d.options.Getenv}
+	c := d.Env()
+	c.Names = names
+	return c
 }
 
 func (d *decoder) auth(n node, names value.Names) *Auth {
